@@ -1,0 +1,384 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error of the program, by kind.
+
+An error subclasses exactly one kind; each surface (REST, S3, command line) has one table from kind to its own status,
+and names the few exceptions to it. The messages are part of the wire protocol: clients match parts of them.
+
+    LakehouseError
+    ├── InvalidArgument      400   the request can never succeed as it stands
+    │   ├── InvalidName, InvalidPath, InvalidRef, InvalidAddress, InvalidToken, MissingValue, BodyTooLarge
+    │   ├── LinkAddressInvalid, LinkAddressExpired
+    │   ├── NoChanges, DirtyBranch, InvalidMergeStrategy, StagingIsNotCommit, NoSuchParent, ParentRequired
+    │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
+    ├── Unauthenticated      401   who is asking is not known
+    ├── PermissionDenied     403   known, but not allowed
+    │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion
+    ├── NotFound             404
+    │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
+    │   ├── BucketNotFound, SettingNotFound, UserNotFound
+    ├── AlreadyExists        409
+    │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
+    ├── Conflict             409
+    │   ├── MergeConflict, StagingMoved, RevertParentRequired, LostRace
+    ├── Gone                 410   it was there
+    │   ├── DataMissing, RepositoryInDeletion
+    ├── FailedPrecondition   412
+    │   ├── PreconditionFailed, NotSetUp, ContentDiffers
+    ├── RangeNotSatisfiable  416
+    ├── Exhausted            429
+    ├── Unsupported          501
+    │   ├── ConditionUnsupported
+    └── Unavailable          503   try again: a store or the database cannot be used now
+        ├── StorageFull, DatabaseUnavailable, StorageUnavailable
+
+    StartupError                   the server cannot start: said on the command line, never on a request
+        ├── DataTooNew, PortInUse, BadConfiguration
+
+What is none of these is a bug: 500, logged with its request id, its message hidden.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, ClassVar
+
+if TYPE_CHECKING:
+    from lakehouse.core.records import StagingLocation
+
+
+class LakehouseError(Exception):
+    """Root of the tree. `code` is stable and is what SDKs rebuild the class from."""
+
+    code: ClassVar[str] = "internal"
+    default: ClassVar[str] = "internal error"
+
+    def __init_subclass__(cls, **kwargs: object) -> None:
+        super().__init_subclass__(**kwargs)
+        cls.code = "".join(f"_{c.lower()}" if c.isupper() else c for c in cls.__name__).lstrip("_")
+
+    def __init__(self, message: str | None = None) -> None:
+        super().__init__(self.default if message is None else message)
+
+    @property
+    def message(self) -> str:
+        return str(self.args[0])
+
+
+# -- the kinds ---------------------------------------------------------------------------------------------------------
+
+
+class InvalidArgument(LakehouseError):
+    default = "invalid value: validation error"
+
+
+class Unauthenticated(LakehouseError):
+    default = "error authenticating request"
+
+
+class PermissionDenied(LakehouseError):
+    default = "forbidden"
+
+
+class NotFound(LakehouseError):
+    default = "not found"
+
+
+class AlreadyExists(LakehouseError):
+    default = "not unique"
+
+
+class Conflict(LakehouseError):
+    default = "conflict found"
+
+
+class Gone(LakehouseError):
+    default = "resource expired"
+
+
+class FailedPrecondition(LakehouseError):
+    default = "Precondition failed"
+
+
+class RangeNotSatisfiable(LakehouseError):
+    """`size` is the size of the object in bytes, or None when the range itself could not be read."""
+
+    default = "Requested Range Not Satisfiable"
+
+    def __init__(self, message: str | None = None, *, size: int | None = None) -> None:
+        super().__init__(message)
+        self.size = size
+
+
+class Exhausted(LakehouseError):
+    default = "Too many attempts, try again later"
+
+
+class Unsupported(LakehouseError):
+    default = "Not Implemented"
+
+
+class Unavailable(LakehouseError):
+    default = "Throughput exceeded. Slow down and retry"
+
+
+KINDS: tuple[type[LakehouseError], ...] = (
+    InvalidArgument,
+    Unauthenticated,
+    PermissionDenied,
+    NotFound,
+    AlreadyExists,
+    Conflict,
+    Gone,
+    FailedPrecondition,
+    RangeNotSatisfiable,
+    Exhausted,
+    Unsupported,
+    Unavailable,
+)
+
+
+# -- 400 ---------------------------------------------------------------------------------------------------------------
+
+
+class InvalidName(InvalidArgument):
+    """A repository, branch, tag or user name that the rules do not allow."""
+
+
+class InvalidPath(InvalidArgument):
+    """An object path that is empty, longer than 1,024 bytes or not UTF-8."""
+
+
+class InvalidRef(InvalidArgument):
+    default = "invalid ref: invalid value: validation error"
+
+
+class InvalidAddress(InvalidArgument):
+    default = "invalid address"
+
+
+class InvalidToken(InvalidArgument):
+    """A staging token that this server did not sign, or that belongs to another branch."""
+
+    default = "staging token: link address invalid"
+
+
+class MissingValue(InvalidArgument):
+    """A required value is absent."""
+
+
+class BodyTooLarge(InvalidArgument):
+    """The body, or an item of it, is larger than the limit that the message names."""
+
+
+class LinkAddressInvalid(InvalidArgument):
+    default = "link address invalid"
+
+
+class LinkAddressExpired(InvalidArgument):
+    default = "link address expired"
+
+
+class NoChanges(InvalidArgument):
+    default = "no changes"
+
+
+class DirtyBranch(InvalidArgument):
+    default = "uncommitted changes (dirty branch)"
+
+
+class InvalidMergeStrategy(InvalidArgument):
+    default = "invalid merge strategy"
+
+
+class StagingIsNotCommit(InvalidArgument):
+    default = "reference to staging area with $ is not a commit"
+
+
+class NoSuchParent(InvalidArgument):
+    default = "given commit does not have the given parent number"
+
+
+class ParentRequired(InvalidArgument):
+    default = "must specify 1-based parent number for cherry-picking merge commit"
+
+
+class NamespaceInUse(InvalidArgument):
+    """Another repository, alive or deleted, has its data in or around this storage namespace."""
+
+
+class UnknownStorage(InvalidArgument):
+    """The storage id or the address names a store that this server does not have."""
+
+
+class ChecksumMismatch(InvalidArgument):
+    """The bytes that came are not the bytes that were announced. Nothing was stored."""
+
+
+class IncompleteBody(InvalidArgument):
+    default = "the request body ended before its declared length; nothing was stored"
+
+
+# -- 403 ---------------------------------------------------------------------------------------------------------------
+
+
+class InsufficientPermissions(PermissionDenied):
+    """REST answers 401 for this one, S3 403."""
+
+    default = "insufficient permissions"
+
+
+class ProtectedBranch(PermissionDenied):
+    default = "cannot write to protected branch"
+
+
+class ReadOnlyRepository(PermissionDenied):
+    default = "read-only repository"
+
+
+class DefaultBranchDeletion(PermissionDenied):
+    default = "cannot delete repository default branch"
+
+
+# -- 404 ---------------------------------------------------------------------------------------------------------------
+
+
+class RepositoryNotFound(NotFound):
+    default = "repository not found"
+
+
+class BranchNotFound(NotFound):
+    default = "branch not found"
+
+
+class TagNotFound(NotFound):
+    default = "tag not found"
+
+
+class CommitNotFound(NotFound):
+    default = "commit not found"
+
+
+class ObjectNotFound(NotFound):
+    """No entry at this path of this ref."""
+
+
+class StoredObjectNotFound(NotFound):
+    """The object store has nothing at this address."""
+
+
+class BucketNotFound(NotFound):
+    default = "The specified bucket does not exist"
+
+
+class SettingNotFound(NotFound):
+    """The setting was never made, or was deleted."""
+
+
+class UserNotFound(NotFound):
+    default = "user not found"
+
+
+# -- 409 ---------------------------------------------------------------------------------------------------------------
+
+
+class RepositoryExists(AlreadyExists):
+    default = "error creating repository: not unique"
+
+
+class BranchExists(AlreadyExists):
+    default = "branch already exists: not unique"
+
+
+class TagExists(AlreadyExists):
+    default = "tag already exists: not unique"
+
+
+class CommitExists(AlreadyExists):
+    default = "commit already exists: not unique"
+
+
+class AlreadySetUp(AlreadyExists):
+    default = "lakeFS already initialized"
+
+
+class MergeConflict(Conflict):
+    """Both sides changed the same paths in different ways."""
+
+
+class RevertParentRequired(Conflict):
+    default = "must specify 1-based parent number for reverting merge commit"
+
+
+class LostRace(Conflict):
+    """A guarded statement found the branch changed. Never leaves the engine: the operation runs again."""
+
+    default = "the branch changed meanwhile"
+
+
+class StagingMoved(Conflict):
+    """A commit has taken the staging area that the link's token names; `location` is where to go on."""
+
+    default = (
+        "the staging token is no longer valid: upload to the new address, or link the first one with the new token"
+    )
+
+    def __init__(self, location: StagingLocation | None = None, message: str | None = None) -> None:
+        super().__init__(message)
+        self.location = location
+
+
+# -- 410, 412, 501, 503 ------------------------------------------------------------------------------------------------
+
+
+class DataMissing(Gone):
+    default = "No data"
+
+
+class RepositoryInDeletion(Gone):
+    default = "repository in deletion"
+
+
+class PreconditionFailed(FailedPrecondition):
+    """If-Match, If-None-Match or another condition of the request does not hold."""
+
+
+class ContentDiffers(FailedPrecondition):
+    default = "the object is write-once and holds other bytes"
+
+
+class NotSetUp(FailedPrecondition):
+    default = "lakeFS is not initialized: create the first user with `lakehouse setup` or POST /setup_lakefs"
+
+
+class ConditionUnsupported(Unsupported):
+    """A condition that the wire protocol does not know."""
+
+
+class StorageFull(Unavailable):
+    default = "the disk is full: nothing was stored; free some space and try again"
+
+
+class DatabaseUnavailable(Unavailable):
+    default = "the metadata database cannot be written now; nothing was stored, try again"
+
+
+class StorageUnavailable(Unavailable):
+    default = "the object store cannot be reached now; try again"
+
+
+# -- at the start ------------------------------------------------------------------------------------------------------
+
+
+class StartupError(Exception):
+    """The server cannot start; the message says why and what to do."""
+
+
+class DataTooNew(StartupError):
+    """The data directory or database was made by a newer version of this program."""
+
+
+class PortInUse(StartupError):
+    """Another process listens there."""
+
+
+class BadConfiguration(StartupError):
+    """A setting is unknown, malformed or contradicts another."""

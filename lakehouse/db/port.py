@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port to the metadata database: what every adapter promises.
+
+All adapters pass the one suite in `tests/contracts`.
+
+- `apply` is atomic and durable: when it returns, all of its statements are on disk; when it raises, none is.
+- Two `apply` calls never see each other half done; each statement of one sees those before it.
+- A read sees the newest state that was acknowledged before it began. No read stays open over an await.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from lakehouse.db.statement import Scalar, Statement
+
+Row = tuple[Any, ...]
+"""The columns of one row, in the order of the statement: int, str, bytes or None."""
+
+
+class Database(Protocol):
+    """A transactional store of rows."""
+
+    async def one(self, sql: str, params: Sequence[Scalar] = ()) -> Row | None:
+        """The first row of a SELECT, or None. Meant for lookups by key: it runs at once. Raises DatabaseUnavailable."""
+        ...
+
+    async def all(self, sql: str, params: Sequence[Scalar] = ()) -> list[Row]:
+        """All rows of a SELECT that is bounded by its own LIMIT (or small by nature). Raises DatabaseUnavailable."""
+        ...
+
+    def pages(self, sql: str, params: Sequence[Scalar], *, size: int) -> AsyncIterator[list[Row]]:
+        """A long scan by keyset paging.
+
+        `sql` selects the key columns first and ends in `... where (key) > (?) ... order by key limit ?` with one
+        marker for each key column and one for the limit, after `params[: -keys]`; the last entries of `params` are the
+        key to start after. No read transaction spans a page. Raises DatabaseUnavailable.
+        """
+        ...
+
+    async def apply(self, *statements: Statement) -> list[list[Row]]:
+        """Run the statements in order as one transaction; the rows that each returns (RETURNING) come back.
+
+        Raises what the first statement whose row count is not as required carries as `otherwise`;
+        StorageFull or DatabaseUnavailable when it could not be stored. Nothing is stored when it raises.
+        """
+        ...
+
+    async def migrate(self) -> int:
+        """Bring the schema to this program's version and return it. Raises DataTooNew."""
+        ...
+
+    async def close(self) -> None:
+        """Wait for what was accepted, then let go of the files."""
+        ...

@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The port to object stores: what every adapter promises.
+
+All adapters pass the one suite in `tests/contracts`. An adapter serves one store; a `Location` is a place in it.
+
+- A PUT is all or nothing: readers see the old object or the whole new one, and after a crash the same holds. When
+  `put` returns, the object is durable.
+- Bodies are streams of chunks (256 KiB to 1 MiB), never whole objects in memory.
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, AsyncIterator, Sequence
+
+
+class Location(msgspec.Struct, frozen=True, order=True):
+    """A place in a store: bucket and key."""
+
+    bucket: str
+    key: str
+
+
+class ByteRange(msgspec.Struct, frozen=True):
+    """Bytes `start` to `end`, both included. `start` None: the last `end` bytes. `end` None: to the object's end."""
+
+    start: int | None
+    end: int | None
+
+
+class ObjectInfo(msgspec.Struct, frozen=True):
+    """What a store knows of an object. `etag` without quotes (MD5 in hex for single PUTs), `modified` in seconds."""
+
+    size: int
+    etag: str
+    modified: float
+    content_type: str = ""
+    metadata: dict[str, str] = {}
+
+
+class StoredObject(msgspec.Struct, frozen=True):
+    """One line of a listing."""
+
+    key: str
+    info: ObjectInfo
+
+
+class ObjectReader(msgspec.Struct):
+    """An object being read: bytes `start` to `start + length` of it. `body` must be read to its end or closed."""
+
+    info: ObjectInfo
+    start: int
+    length: int
+    body: AsyncIterator[bytes]
+
+    async def read(self) -> bytes:
+        """All of the body at once: for nodes and other small things."""
+        return b"".join([chunk async for chunk in self.body])
+
+
+class PutMode(Enum):
+    """What a PUT does when the object is there already."""
+
+    REPLACE = "replace"
+    CREATE = "create"
+    """PreconditionFailed."""
+    ONCE = "once"
+    """Nothing when the bytes are the same, ContentDiffers when they are not."""
+
+
+class StoreDescription(msgspec.Struct, frozen=True):
+    """What `/config` tells of a store."""
+
+    kind: str
+    """Blockstore type on the wire: `s3`, `local`, `mem`, `gs`, `azure`."""
+    scheme: str
+    """Of the addresses, e.g. `s3`."""
+    namespace_example: str
+    presign: bool
+    presign_multipart: bool
+    importable: bool
+
+
+class ObjectStore(Protocol):
+    """Bytes by address."""
+
+    async def get(self, location: Location, byte_range: ByteRange | None = None) -> ObjectReader:
+        """Open an object. Raises StoredObjectNotFound, RangeNotSatisfiable, StorageUnavailable."""
+        ...
+
+    async def head(self, location: Location) -> ObjectInfo:
+        """Raises StoredObjectNotFound, StorageUnavailable."""
+        ...
+
+    async def put(
+        self,
+        location: Location,
+        body: bytes | AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+        content_type: str = "",
+        metadata: dict[str, str] | None = None,
+        mode: PutMode = PutMode.REPLACE,
+    ) -> ObjectInfo:
+        """Store an object. `size` when it is known beforehand: IncompleteBody when the body is another length.
+
+        An exception of the body's iterator passes through, with nothing stored. Raises PreconditionFailed,
+        ContentDiffers, StorageFull, StorageUnavailable.
+        """
+        ...
+
+    async def delete(self, locations: Sequence[Location]) -> None:
+        """Remove objects; those that are absent are no error. Raises StorageUnavailable."""
+        ...
+
+    async def list(
+        self, bucket: str, *, prefix: str = "", after: str = "", limit: int = 1000
+    ) -> tuple[list[StoredObject], bool]:
+        """Up to `limit` objects in bytewise order of key, strictly after `after`; and whether more follow."""
+        ...
+
+    async def copy(self, source: Location, target: Location) -> ObjectInfo:
+        """Copy bytes, type and metadata within the store. Raises StoredObjectNotFound, StorageFull."""
+        ...
+
+    def describe(self) -> StoreDescription: ...
+
+    async def close(self) -> None: ...
+
+
+class Presigner(Protocol):
+    """URLs that allow one method on one object for a while, to whoever holds them."""
+
+    def presign(self, method: str, location: Location, *, expires: int, endpoint: str) -> str:
+        """A URL for GET or PUT. `expires` in seconds from now, at most 604,800; `endpoint` such as
+        `http://127.0.0.1:8000` is used by stores that the server itself serves.
+        """
+        ...
