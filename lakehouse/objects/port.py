@@ -10,13 +10,16 @@ All adapters pass the one suite in `tests/contracts`. An adapter serves one stor
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
 from enum import Enum
 from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
+from lakehouse.core.errors import RangeNotSatisfiable
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, AsyncIterator, Sequence
+    from collections.abc import AsyncIterable, Sequence
 
 
 class Location(msgspec.Struct, frozen=True, order=True):
@@ -61,6 +64,28 @@ class ObjectReader(msgspec.Struct):
     async def read(self) -> bytes:
         """All of the body at once: for nodes and other small things."""
         return b"".join([chunk async for chunk in self.body])
+
+    async def close(self) -> None:
+        """Let go of the body without reading it to its end; harmless when it was read."""
+        close = getattr(self.body, "aclose", None)
+        if close is not None:
+            await close()
+
+
+def resolve_range(byte_range: ByteRange | None, size: int) -> tuple[int, int]:
+    """Start and length of a range of an object of `size` bytes. Raises RangeNotSatisfiable (RFC 9110, 14.1.2)."""
+    if byte_range is None:
+        return 0, size
+    start, end = byte_range.start, byte_range.end
+    if start is None:
+        length = min(end or 0, size)
+        if length <= 0:
+            raise RangeNotSatisfiable(size=size)
+        return size - length, length
+    last = size - 1 if end is None else min(end, size - 1)
+    if start < 0 or start > last:
+        raise RangeNotSatisfiable(size=size)
+    return start, last - start + 1
 
 
 class PutMode(Enum):
