@@ -32,12 +32,13 @@ class Database(Protocol):
         """All rows of a SELECT that is bounded by its own LIMIT (or small by nature). Raises DatabaseUnavailable."""
         ...
 
-    def pages(self, sql: str, params: Sequence[Scalar], *, size: int) -> AsyncIterator[list[Row]]:
-        """A long scan by keyset paging.
+    def pages(self, sql: str, params: Sequence[Scalar], *, size: int, keys: int = 1) -> AsyncIterator[list[Row]]:
+        """A long scan by keyset paging, `size` rows at a time.
 
-        `sql` selects the key columns first and ends in `... where (key) > (?) ... order by key limit ?` with one
-        marker for each key column and one for the limit, after `params[: -keys]`; the last entries of `params` are the
-        key to start after. No read transaction spans a page. Raises DatabaseUnavailable.
+        `sql` selects the `keys` key columns first and ends in `.. where .. (key) > (?) order by key limit ?`, with one
+        marker for each key column and one for the limit. The last `keys` entries of `params` are the key to start
+        after; the limit is not among them. Every page is a read of its own: rows that are there all the time come
+        once, in order; those that come or go meanwhile may be seen or not. Raises DatabaseUnavailable.
         """
         ...
 

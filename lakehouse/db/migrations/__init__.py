@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The steps from an empty database to this program's schema, oldest first. A step that was released never changes."""
+
+from __future__ import annotations
+
+from lakehouse.db.migrations import m0001_initial
+from lakehouse.db.migrations.migration import Migration
+
+MIGRATIONS: tuple[Migration, ...] = (Migration(m0001_initial.NAME, m0001_initial.DDL),)
+
+__all__ = ["MIGRATIONS", "Migration"]
