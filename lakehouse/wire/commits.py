@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commits: make one, get one."""
+
+from __future__ import annotations
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from lakehouse.wire.operation import BRANCH, REPOSITORY, Operation, need
+from lakehouse.wire.paging import Pagination
+
+
+class Commit(msgspec.Struct, frozen=True, kw_only=True):
+    """`creation_date` in seconds; `meta_range_id` is "" for the empty tree."""
+
+    id: str
+    parents: list[str]
+    committer: str
+    message: str
+    creation_date: int
+    meta_range_id: str
+    metadata: dict[str, str] = {}
+    generation: int | UnsetType = UNSET
+    version: int | UnsetType = UNSET
+
+
+class CommitList(msgspec.Struct, frozen=True):
+    pagination: Pagination
+    results: list[Commit]
+
+
+class CommitCreation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`date` in seconds stands in place of the server's clock."""
+
+    message: str
+    metadata: dict[str, str] = {}
+    date: int | UnsetType = UNSET
+    allow_empty: bool = False
+    force: bool = False
+
+
+class CommitOverrides(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What to write instead of the message and metadata that a revert or a cherry-pick would."""
+
+    message: str | UnsetType = UNSET
+    metadata: dict[str, str] | UnsetType = UNSET
+
+
+class CommitQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """`source_metarange`: commit this tree; the branch must have no uncommitted changes."""
+
+    source_metarange: str = ""
+
+
+COMMIT = Operation(
+    name="commit",
+    id="commit",
+    method="POST",
+    path="/repositories/{repository}/branches/{branch}/commits",
+    tag="commits",
+    summary="Commit a branch's uncommitted changes",
+    allow=need("fs:CreateCommit", BRANCH),
+    query=CommitQuery,
+    body=CommitCreation,
+    result=Commit,
+    status=201,
+)
+GET_COMMIT = Operation(
+    name="get_commit",
+    id="getCommit",
+    method="GET",
+    path="/repositories/{repository}/commits/{commitId}",
+    tag="commits",
+    summary="Get a commit by any ref expression",
+    allow=need("fs:ReadCommit", REPOSITORY),
+    result=Commit,
+)
+
+OPERATIONS = (COMMIT, GET_COMMIT)

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""All operations. Invariant: names, ids and routes are unique, and an operation's tag names its file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.wire import (
+    auth,
+    branches,
+    commits,
+    config,
+    health,
+    metadata,
+    objects,
+    protection,
+    refs,
+    repositories,
+    setup,
+    staging,
+    statistics,
+    tags,
+)
+
+if TYPE_CHECKING:
+    from lakehouse.wire.operation import Operation
+
+OPERATIONS: tuple[Operation, ...] = (
+    *setup.OPERATIONS,
+    *health.OPERATIONS,
+    *auth.OPERATIONS,
+    *config.OPERATIONS,
+    *statistics.OPERATIONS,
+    *repositories.OPERATIONS,
+    *protection.OPERATIONS,
+    *branches.OPERATIONS,
+    *tags.OPERATIONS,
+    *commits.OPERATIONS,
+    *refs.OPERATIONS,
+    *objects.OPERATIONS,
+    *staging.OPERATIONS,
+    *metadata.OPERATIONS,
+)
