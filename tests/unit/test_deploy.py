@@ -1,0 +1,146 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What `deploy/` and `docker-compose.yml` say is what the program has: commands, options, paths, users."""
+
+from __future__ import annotations
+
+import configparser
+import json
+import re
+import shlex
+from pathlib import Path
+from typing import Any
+
+import click
+import pytest
+import yaml
+
+from lakehouse.cli.main import main
+
+ROOT = Path(__file__).parents[2]
+CONTAINERFILE = ROOT / "deploy" / "docker" / "Containerfile"
+UNIT = ROOT / "deploy" / "systemd" / "lakehouse.service"
+
+
+def instructions(text: str) -> list[tuple[str, str]]:
+    """The instructions of a container file: (keyword, rest), with continued lines joined and comments dropped."""
+    kept = "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
+    lines = re.sub(r"\\\n\s*", " ", kept).splitlines()
+    return [(word.upper(), rest.strip()) for word, _, rest in (line.partition(" ") for line in lines)]
+
+
+def last(parsed: list[tuple[str, str]], keyword: str) -> str:
+    return [rest for word, rest in parsed if word == keyword][-1]
+
+
+def compose_service() -> dict[str, Any]:
+    service: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["lakehouse"]
+    return service
+
+
+def systemd_unit() -> configparser.ConfigParser:
+    """The unit; keys that stand more than once (SystemCallFilter) keep their last value."""
+    unit = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string(UNIT.read_text())
+    return unit
+
+
+def container_command() -> list[str]:
+    parsed = instructions(CONTAINERFILE.read_text())
+    command: list[str] = json.loads(last(parsed, "ENTRYPOINT")) + json.loads(last(parsed, "CMD"))
+    return command
+
+
+def compose_command() -> list[str]:
+    entry: list[str] = json.loads(last(instructions(CONTAINERFILE.read_text()), "ENTRYPOINT"))
+    return entry + list(compose_service()["command"])
+
+
+def systemd_command() -> list[str]:
+    return shlex.split(systemd_unit()["Service"]["ExecStart"])
+
+
+def parse(command: list[str]) -> dict[str, Any]:
+    """Have the command line read `command` without running it. Raises click's UsageError for what it does not know."""
+    assert Path(command[0]).name == "lakehouse"
+    context = click.Context(main, info_name="lakehouse")
+    found = main.get_command(context, command[1])
+    assert found is not None, f"there is no command {command[1]!r}"
+    return dict(found.make_context(command[1], command[2:], parent=context).params)
+
+
+COMMANDS = {"container": container_command, "compose": compose_command, "systemd": systemd_command}
+
+
+@pytest.mark.parametrize("where", list(COMMANDS))
+def test_commands_exist(where: str) -> None:
+    command = COMMANDS[where]()
+    assert command[1] == "serve"
+    params = parse(command)
+    assert params["port"] == 8000
+    assert params["host"] == ("127.0.0.1" if where == "systemd" else "0.0.0.0")
+    assert str(params["data"]) == ("/var/lib/lakehouse" if where == "systemd" else "/data")
+
+
+def test_an_unknown_option_is_seen() -> None:
+    with pytest.raises(click.UsageError):
+        parse(["lakehouse", "serve", "--no-such-option"])
+
+
+def test_the_image_runs_as_an_ordinary_user() -> None:
+    parsed = instructions(CONTAINERFILE.read_text())
+    assert parsed[-1][0] == "CMD"
+    user = last(parsed, "USER").split(":")[0]
+    assert user.isdigit()
+    assert int(user) > 0
+    assert last(parsed, "VOLUME") == "/data"
+
+
+def test_the_image_is_built_from_files_that_are_there() -> None:
+    parsed = instructions(CONTAINERFILE.read_text())
+    sources = [
+        name
+        for word, rest in parsed
+        if word == "COPY" and "--from" not in rest
+        for name in rest.split()[:-1]
+        if not name.startswith("--")
+    ]
+    assert sources
+    assert [name for name in sources if not (ROOT / name).exists()] == []
+    kept = (CONTAINERFILE.parent / "Containerfile.dockerignore").read_text()
+    assert [name for name in sources if f"!{name}" not in kept.split()] == []
+
+
+def test_the_image_has_a_python_that_the_program_runs_on() -> None:
+    version = last(instructions(CONTAINERFILE.read_text()), "ARG").partition("=")[2]
+    least = re.search(r'requires-python = ">=(\d+)\.(\d+)"', (ROOT / "pyproject.toml").read_text())
+    assert least is not None
+    assert tuple(map(int, version.split("."))) >= tuple(map(int, least.groups()))
+
+
+def test_compose_keeps_the_data_and_watches_the_server() -> None:
+    service = compose_service()
+    volumes = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["volumes"]
+    name, _, target = service["volumes"][0].partition(":")
+    assert name in volumes
+    command = service["command"]
+    assert target == command[command.index("--data") + 1]
+    port = command[command.index("--port") + 1]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert f"http://127.0.0.1:{port}/_health" in service["healthcheck"]["test"][-1]
+    compile(service["healthcheck"]["test"][-1], "healthcheck", "exec")
+    assert (ROOT / service["build"]["dockerfile"]).is_file()
+
+
+def test_the_unit_writes_only_where_its_data_are() -> None:
+    service = systemd_unit()["Service"]
+    command = systemd_command()
+    assert command[command.index("--data") + 1] == f"/var/lib/{service['StateDirectory']}"
+    assert service["DynamicUser"] == "yes"
+    assert service["ProtectSystem"] == "strict"
+    assert service["NoNewPrivileges"] == "yes"
+    assert service["StateDirectoryMode"] == "0700"
+
+
+def test_continued_lines_are_one_instruction() -> None:
+    assert instructions("# c\nRUN a \\\n    && b\nCMD []\n") == [("RUN", "a && b"), ("CMD", "[]")]
