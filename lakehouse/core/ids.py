@@ -64,6 +64,15 @@ def parse_tag_name(text: str) -> TagName:
     return TagName(text)
 
 
+def parse_user_name(text: str) -> str:
+    """`text` as a user name: 1 to 255 printable characters without "%" and "/". Raises InvalidName."""
+    if not text or len(text) > MAX_NAME or not text.isprintable() or "%" in text or "/" in text or text != text.strip():
+        raise InvalidName(
+            f"argument username: invalid value: validation error (1 to {MAX_NAME} printable characters, no '%' or '/')"
+        )
+    return text
+
+
 def is_commit_id(text: str) -> bool:
     """Whether `text` is a whole commit id."""
     return len(text) == 64 and _HEX.fullmatch(text) is not None

@@ -190,9 +190,12 @@ class User(msgspec.Struct, frozen=True):
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """An access key pair and whose it is."""
+    """An access key pair and whose it is. Its repr does not show the secret."""
 
     access_key_id: str
     secret_access_key: str
     user: User
     created: int
+
+    def __repr__(self) -> str:
+        return f"Credentials({self.access_key_id!r}, user={self.user!r}, created={self.created})"

@@ -1,0 +1,139 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Access key pairs: made, encrypted at rest, looked up.
+
+S3 signatures can only be verified with the secret itself, so secrets are encrypted (AES-256-GCM) and not hashed. The
+ciphertext is bound to its user and key id: moved to another row, it does not open. Nothing is cached: a lookup is one
+read and 1 us of decryption, so that a deleted pair is void at once in every process.
+"""
+
+from __future__ import annotations
+
+import base64
+import hmac
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING
+
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+
+from lakehouse.auth import keys
+from lakehouse.core.errors import InvalidArgument, StartupError, Unauthenticated
+from lakehouse.core.records import Credentials, User
+from lakehouse.meta import credentials as rows
+from lakehouse.meta import installation
+
+if TYPE_CHECKING:
+    from lakehouse.auth.keys import KeyRing
+    from lakehouse.db.port import Database
+
+SETUP = "setup"
+"""Key of the installation's state: absent, then perhaps PROVISIONAL, then DONE."""
+PROVISIONAL = "provisional"
+"""The first pair was made by the server itself, and nobody has used it yet."""
+DONE = "done"
+
+_NONCE = 12
+_KEY_ID = re.compile(r"[A-Za-z0-9._+-]{3,128}")
+_BASE32 = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+
+
+def generate_pair() -> tuple[str, str]:
+    """A new access key id (20 characters, `AKIAJ...Q`) and its secret (40 characters, 240 random bits)."""
+    name = "".join(secrets.choice(_BASE32) for _ in range(14))
+    return f"AKIAJ{name}Q", base64.b64encode(os.urandom(30)).decode()
+
+
+def check_pair(access_key_id: str, secret_access_key: str) -> None:
+    """Judge a pair that somebody chose. Raises InvalidArgument."""
+    if not _KEY_ID.fullmatch(access_key_id):
+        raise InvalidArgument(
+            "argument access_key_id: invalid value: validation error (3 to 128 of letters, digits, '.', '_', '+', '-')"
+        )
+    if not 8 <= len(secret_access_key) <= 256 or not (secret_access_key.isascii() and secret_access_key.isprintable()):
+        raise InvalidArgument(
+            "argument secret_access_key: invalid value: validation error (8 to 256 printable ASCII characters)"
+        )
+
+
+def encrypt(ring: KeyRing, credentials: Credentials) -> rows.Stored:
+    """The pair as a row, under the current key."""
+    key_id, key = ring.derive(keys.CREDENTIALS)
+    nonce = os.urandom(_NONCE)
+    sealed = AESGCM(key).encrypt(
+        nonce, credentials.secret_access_key.encode(), _bound(credentials.user, credentials.access_key_id)
+    )
+    return rows.Stored(credentials.access_key_id, nonce + sealed, key_id, credentials.created, credentials.user)
+
+
+def decrypt(ring: KeyRing, row: rows.Stored) -> Credentials | None:
+    """The pair of a row; None when its key is not live or the ciphertext is not that of this row."""
+    key = ring.find(row.key_id, keys.CREDENTIALS)
+    if key is None:
+        return None
+    try:
+        secret = (
+            AESGCM(key).decrypt(row.secret[:_NONCE], row.secret[_NONCE:], _bound(row.user, row.access_key_id)).decode()
+        )
+    except (InvalidTag, ValueError):
+        return None
+    return Credentials(row.access_key_id, secret, row.user, row.created)
+
+
+def same_secret(one: str, other: str) -> bool:
+    """Whether two secrets are equal, in a time that does not tell where they differ."""
+    return hmac.compare_digest(one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass"))
+
+
+class CredentialStore:
+    """Looks up key pairs. The first use of the pair that the server made for itself ends the open setup."""
+
+    def __init__(self, db: Database, ring: KeyRing) -> None:
+        self._db = db
+        self._ring = ring
+        self._settled = False
+
+    async def lookup(self, access_key_id: str) -> Credentials | None:
+        """The pair with this id and its user, or None. One read. Raises DatabaseUnavailable."""
+        row = await rows.by_access_key(self._db, access_key_id)
+        if row is None:
+            return None
+        if not self._settled:
+            await self._settle()
+            return await self.lookup(access_key_id)
+        return decrypt(self._ring, row)
+
+    async def check(self, access_key_id: str, secret_access_key: str) -> User:
+        """The user whose pair this is. Raises Unauthenticated."""
+        known = await self.lookup(access_key_id)
+        if known is None or not same_secret(known.secret_access_key, secret_access_key):
+            raise Unauthenticated
+        return known.user
+
+    async def _settle(self) -> None:
+        if await installation.find(self._db, SETUP) == PROVISIONAL:
+            await self._db.apply(installation.exchange(SETUP, PROVISIONAL, DONE))
+        self._settled = True
+
+
+async def reencrypt(db: Database, ring: KeyRing) -> int:
+    """Bring every pair under the current key; how many were changed. Raises StartupError when one does not open."""
+    changed = 0
+    while stale := await rows.not_under(db, ring.current):
+        fresh = []
+        for row in stale:
+            pair = decrypt(ring, row)
+            if pair is None:
+                raise StartupError(
+                    f"the access key {row.access_key_id} is encrypted with the secret of key id {row.key_id}, which is "
+                    "not configured: set LAKEHOUSE_OTHER_SECRET to it"
+                )
+            fresh.append(encrypt(ring, pair))
+        await db.apply(rows.replace_secrets(fresh, old=[row.secret for row in stale]))
+        changed += len(fresh)
+    return changed
+
+
+def _bound(user: User, access_key_id: str) -> bytes:
+    return f"{user.id} {access_key_id}".encode()

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Access key pairs as they are stored: the secret only as ciphertext, with the id of the key that it needs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.records import User
+from lakehouse.db.statement import Statement
+from lakehouse.meta.users import COLUMNS, user_of
+
+if TYPE_CHECKING:
+    from lakehouse.core.ids import UserId
+    from lakehouse.db.port import Database, Row
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A row: `secret` is encrypted with the master key `key_id`; `created` in seconds."""
+
+    access_key_id: str
+    secret: bytes
+    key_id: str
+    created: int
+    user: User
+
+
+_SELECT = (
+    f"select access_key_id, secret, key_id, credentials.created, {COLUMNS} "
+    'from credentials join users on users.id = credentials."user" '
+)
+
+
+def _stored(row: Row) -> Stored:
+    return Stored(row[0], row[1], row[2], row[3], user_of(row[4:]))
+
+
+async def by_access_key(db: Database, access_key_id: str) -> Stored | None:
+    """The pair with this id and whose it is, in one read; None when there is none."""
+    row = await db.one(_SELECT + "where access_key_id = ?", (access_key_id,))
+    return None if row is None else _stored(row)
+
+
+async def of_user(db: Database, user: UserId, *, limit: int = 1000) -> list[Stored]:
+    """A user's pairs by id."""
+    rows = await db.all(_SELECT + "where users.id = ? order by access_key_id limit ?", (user, limit))
+    return [_stored(row) for row in rows]
+
+
+async def not_under(db: Database, key_id: str, *, limit: int = 1000) -> list[Stored]:
+    """Pairs whose secret is encrypted with another key than `key_id`."""
+    rows = await db.all(_SELECT + "where key_id <> ? order by access_key_id limit ?", (key_id, limit))
+    return [_stored(row) for row in rows]
+
+
+def insert(row: Stored, *, otherwise: Exception) -> Statement:
+    """A new pair; refuses with `otherwise` when the id is taken."""
+    return Statement(
+        'insert into credentials(access_key_id, "user", secret, key_id, created) values (?, ?, ?, ?, ?) '
+        "on conflict (access_key_id) do nothing",
+        (row.access_key_id, row.user.id, row.secret, row.key_id, row.created),
+        rows=1,
+        otherwise=otherwise,
+    )
+
+
+def replace_secrets(rows: list[Stored], *, old: list[bytes]) -> Statement:
+    """Put new ciphertexts in place of `old`; a pair that changed meanwhile is left alone."""
+    return Statement(
+        "update credentials set secret = ?, key_id = ? where access_key_id = ? and secret = ?",
+        many=tuple((row.secret, row.key_id, row.access_key_id, was) for row, was in zip(rows, old, strict=True)),
+    )
