@@ -27,9 +27,9 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     ├── RangeNotSatisfiable  416
     ├── Exhausted            429
     ├── Unsupported          501
-    │   ├── ConditionUnsupported
+    │   ├── ConditionUnsupported, FormatUnknown
     └── Unavailable          503   try again: a store or the database cannot be used now
-        ├── StorageFull, DatabaseUnavailable, StorageUnavailable
+        ├── StorageFull, DatabaseUnavailable, StorageUnavailable, DataDamaged
 
     StartupError                   the server cannot start: said on the command line, never on a request
         ├── DataTooNew, PortInUse, BadConfiguration
@@ -353,6 +353,10 @@ class ConditionUnsupported(Unsupported):
     """A condition that the wire protocol does not know."""
 
 
+class FormatUnknown(Unsupported):
+    """Stored bytes of a format version, codec or boundary table that this program does not know: upgrade it."""
+
+
 class StorageFull(Unavailable):
     default = "the disk is full: nothing was stored; free some space and try again"
 
@@ -363,6 +367,12 @@ class DatabaseUnavailable(Unavailable):
 
 class StorageUnavailable(Unavailable):
     default = "the object store cannot be reached now; try again"
+
+
+class DataDamaged(Unavailable):
+    """A node, entry or commit record in the object store is missing or is not what was written. The message says which
+    and what to do.
+    """
 
 
 # -- at the start ------------------------------------------------------------------------------------------------------

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A Bloom filter over the paths that a commit changed, so that the history of a path skips most commits unread.
+
+Never says no to what was changed. About 1.25 bytes for a path or directory; an absent filter means "unknown: look".
+Not part of a commit's id (docs/formats/commit.md).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from xxhash import xxh3_128_intdigest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_HASHES = 7
+_BITS_AN_ITEM = 10
+_VERSION = 1
+_LOW = (1 << 64) - 1
+MAX_ITEMS = 8192
+"""Paths and directories in one filter; a commit that changed more has none."""
+
+
+class PathsFilter:
+    """Gathers paths page by page."""
+
+    def __init__(self) -> None:
+        self._items: set[bytes] = set()
+
+    def add(self, paths: Iterable[bytes]) -> None:
+        """Remember paths and the directories above them. Costs nothing once there are too many."""
+        items = self._items
+        for path in paths:
+            if len(items) > MAX_ITEMS:
+                return
+            items.add(path)
+            end = path.rfind(b"/", 0, -1)
+            while end >= 0 and path[: end + 1] not in items:
+                items.add(path[: end + 1])
+                end = path.rfind(b"/", 0, end)
+
+    def packed(self) -> bytes | None:
+        """The filter's bytes; None when there were too many paths."""
+        if len(self._items) > MAX_ITEMS:
+            return None
+        size = (len(self._items) * _BITS_AN_ITEM + 7) // 8
+        bits = bytearray(size)
+        for item in self._items:
+            for at in _positions(item, size * 8):
+                bits[at >> 3] |= 1 << (at & 7)
+        return bytes((_VERSION,)) + bits
+
+
+def _positions(item: bytes, bits: int) -> list[int]:
+    digest = xxh3_128_intdigest(item)
+    high, low = digest >> 64, digest & _LOW
+    return [((low + turn * high) & _LOW) % bits for turn in range(_HASHES)]
+
+
+def paths_filter(paths: Iterable[bytes]) -> bytes | None:
+    """The filter over `paths` and their directories; None when they are too many."""
+    gathered = PathsFilter()
+    gathered.add(paths)
+    return gathered.packed()
+
+
+def may_contain(packed: bytes | None, path: bytes) -> bool:
+    """Whether `path` (an object, or a directory that ends in "/") may have been changed. True when unknown."""
+    if packed is None or not packed or packed[0] != _VERSION:
+        return True
+    bits = (len(packed) - 1) * 8
+    return bits > 0 and all(packed[1 + (at >> 3)] >> (at & 7) & 1 for at in _positions(path, bits))
+
+
+def may_contain_prefix(packed: bytes | None, prefix: bytes) -> bool:
+    """Whether a path that begins with `prefix` may have been changed: asks for the directory that it stands in."""
+    directory = prefix[: prefix.rfind(b"/") + 1]
+    if directory:
+        return may_contain(packed, directory)
+    return packed is None or len(packed) != 1 or packed[0] != _VERSION

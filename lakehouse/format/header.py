@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The header before every stored node, and its body's compression (docs/formats/tree.md, "Stored form").
+
+What is here never takes part in a node's id: the same node may be stored with another codec, or encrypted, and stays
+the same node.
+"""
+
+from __future__ import annotations
+
+import struct
+import sys
+from enum import IntEnum
+
+import msgspec
+import xxhash
+
+from lakehouse.core.errors import DataDamaged, FormatUnknown
+
+if sys.version_info >= (3, 14):
+    from compression import zstd
+else:
+    from backports import zstd
+
+MAGIC = b"LHND"
+VERSION = 1
+MAX_LENGTH = 1 << 28
+"""Largest uncompressed payload in bytes that a reader accepts: no honest node comes near it."""
+
+_LAYOUT = struct.Struct(">4sBBBBHHIQ")
+HEADER_SIZE = _LAYOUT.size
+_ZSTD_LEVEL = 1
+_ADVICE = "run `lakehouse fsck`, and restore the object from a backup or replica of the store"
+
+
+class Codec(IntEnum):
+    """How the body is compressed."""
+
+    NONE = 0
+    ZSTD = 1
+
+
+class Header(msgspec.Struct, frozen=True):
+    """The 24 bytes before a body, numbers big-endian. `length` is that of the payload, uncompressed."""
+
+    codec: Codec
+    level: int
+    table: int
+    length: int
+    checksum: int
+
+
+def wrap(payload: bytes, *, level: int, table: int, codec: Codec = Codec.ZSTD) -> bytes:
+    """The stored form of a node's payload. A payload that does not shrink is stored as it is."""
+    body = payload
+    if codec is Codec.ZSTD:
+        body = zstd.compress(payload, _ZSTD_LEVEL)
+        if len(body) >= len(payload):
+            codec, body = Codec.NONE, payload
+    head = _LAYOUT.pack(MAGIC, VERSION, codec, 0, level, table, 0, len(payload), xxhash.xxh3_64_intdigest(body))
+    return head + body
+
+
+def read_header(data: bytes, *, name: str) -> Header:
+    """The header of a stored node; `name` says which in errors. Raises DataDamaged, FormatUnknown."""
+    if len(data) < HEADER_SIZE or data[:4] != MAGIC:
+        raise DataDamaged(f"node {name}: not a node (no header): {_ADVICE}")
+    _, version, codec, encryption, level, table, _, length, checksum = _LAYOUT.unpack_from(data)
+    if version != VERSION:
+        raise FormatUnknown(f"node {name}: format version {version} is newer than this program knows: upgrade it")
+    if encryption:
+        raise FormatUnknown(
+            f"node {name}: encrypted by method {encryption}, which this program does not know: upgrade it"
+        )
+    if codec not in (Codec.NONE, Codec.ZSTD):
+        raise FormatUnknown(f"node {name}: compressed by codec {codec}, which this program does not know: upgrade it")
+    if length > MAX_LENGTH:
+        raise DataDamaged(f"node {name}: says it is {length} bytes long: {_ADVICE}")
+    return Header(Codec(codec), level, table, length, checksum)
+
+
+def unwrap(data: bytes, *, name: str) -> tuple[Header, bytes]:
+    """Header and payload of a stored node, checksum verified. Raises DataDamaged, FormatUnknown."""
+    header = read_header(data, name=name)
+    body = data[HEADER_SIZE:]
+    if xxhash.xxh3_64_intdigest(body) != header.checksum:
+        raise DataDamaged(f"node {name}: the checksum does not match: {_ADVICE}")
+    if header.codec is Codec.ZSTD:
+        body = _decompressed(body, header.length, name)
+    if len(body) != header.length:
+        raise DataDamaged(f"node {name}: {len(body)} bytes where the header says {header.length}: {_ADVICE}")
+    return header, body
+
+
+def _decompressed(body: bytes, length: int, name: str) -> bytes:
+    """Never makes more than `length` bytes and one, whatever the body says."""
+    reader = zstd.ZstdDecompressor()
+    try:
+        payload = reader.decompress(body, max_length=length + 1)
+    except zstd.ZstdError as error:
+        raise DataDamaged(f"node {name}: cannot be decompressed: {_ADVICE}") from error
+    if not reader.eof or reader.unused_data:
+        raise DataDamaged(f"node {name}: does not decompress to the length in its header: {_ADVICE}")
+    return payload

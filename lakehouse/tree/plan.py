@@ -1,0 +1,42 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Algorithms over trees as plans: generators that yield the ids of nodes they need next and are sent these nodes.
+
+So an algorithm is plain synchronous code without I/O, asks for many nodes at once, and runs in the loop when there is
+little to do and in a thread when there is much, with nobody waiting for a node inside it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from typing import TYPE_CHECKING, TypeVar
+
+from lakehouse.core.offload import offload
+from lakehouse.format.node import Node
+
+if TYPE_CHECKING:
+    from lakehouse.tree.store import NodeStore
+
+T = TypeVar("T")
+
+Nodes = Mapping[str, Node]
+Plan = Generator[Sequence[str], Nodes, T]
+"""Yields ids, is sent the nodes of these ids, returns a T."""
+
+
+async def run(store: NodeStore, plan: Plan[T], *, items: int = 0) -> T:
+    """Carry a plan out. `items`: about how many entries it computes over between two reads."""
+    nodes: Nodes | None = None
+    while True:
+        needed, result = await offload(items, step, plan, nodes)
+        if needed is None:
+            assert result is not None
+            return result[0]
+        nodes = await store.read_many(needed)
+
+
+def step(plan: Plan[T], nodes: Nodes | None) -> tuple[Sequence[str] | None, tuple[T] | None]:
+    """One step: the ids needed next, or else the result (StopIteration cannot cross into a coroutine)."""
+    try:
+        return (next(plan) if nodes is None else plan.send(nodes)), None
+    except StopIteration as end:
+        return None, (end.value,)

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes in the object store, and the memory that keeps those read lately.
+
+A node never changes, so what is cached stays right for ever. The cache's key holds the repository, because a bare id
+would let one repository read another's node.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from lakehouse.core.errors import DataDamaged, StoredObjectNotFound
+from lakehouse.core.offload import PAGE, WORTH_A_THREAD, breathe, offload
+from lakehouse.format.boundary import TABLE_1, Boundary
+from lakehouse.format.node import Node, decode_node
+from lakehouse.objects.port import Location
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine, Iterable, Sequence
+
+    from lakehouse.core.ids import RepositoryId
+    from lakehouse.format.node import Encoded
+    from lakehouse.objects.port import ObjectStore
+
+T = TypeVar("T")
+
+CONCURRENCY = 32
+"""Reads or writes of one store's nodes at a time."""
+_BYTES_A_PAGE = 140 * PAGE
+NODE_TYPE = "application/octet-stream"
+
+
+class NodeCache:
+    """Decoded nodes by (repository, id), least recently used out first, up to `budget` bytes of memory.
+
+    Belongs to one event loop's thread.
+    """
+
+    def __init__(self, budget: int) -> None:
+        self._budget = budget
+        self._used = 0
+        self._nodes: OrderedDict[tuple[int, str], Node] = OrderedDict()
+
+    @property
+    def used(self) -> int:
+        """Bytes of memory held."""
+        return self._used
+
+    def get(self, repository: RepositoryId, node_id: str) -> Node | None:
+        """The node, now the most recently used one; None when it is not held."""
+        key = (repository, node_id)
+        node = self._nodes.get(key)
+        if node is not None:
+            self._nodes.move_to_end(key)
+        return node
+
+    def put(self, repository: RepositoryId, node_id: str, node: Node) -> None:
+        """Keep a node; others go when there is no room. One larger than the budget is not kept."""
+        key = (repository, node_id)
+        if key in self._nodes:
+            self._nodes.move_to_end(key)
+            return
+        if node.footprint > self._budget:
+            return
+        self._nodes[key] = node
+        self._used += node.footprint
+        while self._used > self._budget:
+            _, dropped = self._nodes.popitem(last=False)
+            self._used -= dropped.footprint
+
+    def clear(self) -> None:
+        """Let go of everything."""
+        self._nodes.clear()
+        self._used = 0
+
+
+class NodeStore:
+    """The nodes of one repository: `<prefix>_lakehouse/nodes/<first two digits>/<id>` in `bucket`.
+
+    `gate` bounds the traffic; give several stores the same one to bound it together.
+    """
+
+    def __init__(
+        self,
+        objects: ObjectStore,
+        cache: NodeCache,
+        *,
+        repository: RepositoryId,
+        bucket: str,
+        prefix: str,
+        boundary: Boundary = TABLE_1,
+        gate: asyncio.Semaphore | None = None,
+    ) -> None:
+        self._objects = objects
+        self._cache = cache
+        self._repository = repository
+        self._bucket = bucket
+        self._prefix = prefix
+        self._gate = gate or asyncio.Semaphore(CONCURRENCY)
+        self.boundary = boundary
+
+    def location(self, node_id: str) -> Location:
+        """Where the node is kept."""
+        return Location(self._bucket, f"{self._prefix}_lakehouse/nodes/{node_id[:2]}/{node_id}")
+
+    def cached(self, node_id: str) -> Node | None:
+        """The node if it is in memory."""
+        return self._cache.get(self._repository, node_id)
+
+    async def read(self, node_id: str) -> Node:
+        """One node, checksum and id verified.
+
+        Raises DataDamaged (also when it is not there), FormatUnknown, StorageUnavailable.
+        """
+        node = self._cache.get(self._repository, node_id)
+        if node is None:
+            node = (await self._load([node_id]))[0]
+        return node
+
+    async def read_many(self, node_ids: Sequence[str]) -> dict[str, Node]:
+        """Nodes by id, those that are not in memory read at the same time. Raises as `read`."""
+        found: dict[str, Node] = {}
+        missing: list[str] = []
+        for node_id in node_ids:
+            node = self._cache.get(self._repository, node_id)
+            if node is None:
+                missing.append(node_id)
+            else:
+                found[node_id] = node
+        if missing:
+            found.update(zip(missing, await self._load(missing), strict=True))
+        return found
+
+    async def write(self, nodes: Iterable[Encoded]) -> None:
+        """Store nodes, at the same time; all are durable when it returns.
+
+        Always a PUT: an equal node that is there already may be about to be swept. Raises StorageFull,
+        StorageUnavailable; some nodes may be stored then, which harms nothing.
+        """
+        batch = list(nodes)
+        await _all([self._put(node) for node in batch])
+        for node in batch:
+            self._cache.put(self._repository, node.id, node.node)
+
+    async def _put(self, node: Encoded) -> None:
+        async with self._gate:
+            await self._objects.put(self.location(node.id), node.body, size=len(node.body), content_type=NODE_TYPE)
+
+    async def _load(self, node_ids: Sequence[str]) -> list[Node]:
+        bodies = await _all([self._get(node_id) for node_id in node_ids])
+        items = sum(map(len, bodies)) * WORTH_A_THREAD // (2 * _BYTES_A_PAGE)
+        nodes = await offload(items, self._decoded, node_ids, bodies)
+        for node_id, node in zip(node_ids, nodes, strict=True):
+            self._cache.put(self._repository, node_id, node)
+        return nodes
+
+    async def _get(self, node_id: str) -> bytes:
+        async with self._gate:
+            try:
+                reader = await self._objects.get(self.location(node_id))
+            except StoredObjectNotFound as error:
+                raise DataDamaged(
+                    f"node {node_id} of repository {self._repository} is missing: "
+                    "run `lakehouse fsck`, and restore it from a backup or replica of the store"
+                ) from error
+            return await reader.read()
+
+    def _decoded(self, node_ids: Sequence[str], bodies: list[bytes]) -> list[Node]:
+        nodes = []
+        for node_id, body in zip(node_ids, bodies, strict=True):
+            nodes.append(decode_node(body, node_id=node_id, table=self.boundary.id))
+            breathe()
+        return nodes
+
+
+async def _all(calls: list[Coroutine[Any, Any, T]]) -> list[T]:
+    """Run the calls at the same time; the first error stops the others and is raised itself."""
+    if len(calls) == 1:
+        return [await calls[0]]
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(call) for call in calls]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
