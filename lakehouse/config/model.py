@@ -1,0 +1,145 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every setting, with its type and default. The line below a field is its documentation: the reference page is made
+of these lines, and a test holds the two equal.
+
+Values are complete once loaded: sizes in bytes, times in seconds, paths expanded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+ByteSize = Annotated[int, msgspec.Meta(title="size", ge=0)]
+"""Bytes; written as a number or with a unit: `64MiB`, `5 GB`."""
+Seconds = Annotated[float, msgspec.Meta(title="duration", ge=0)]
+"""Seconds; written as a number or with a unit: `24h`, `500ms`."""
+
+
+class Secret:
+    """A text that must not be shown: its repr and str are stars."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def reveal(self) -> str:
+        """The text itself."""
+        return self._text
+
+    def __bool__(self) -> bool:
+        return bool(self._text)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and other._text == self._text
+
+    def __hash__(self) -> int:
+        return hash(self._text)
+
+    def __repr__(self) -> str:
+        return "***" if self._text else ""
+
+
+class Database(msgspec.Struct, frozen=True):
+    """Where names, branches and uncommitted changes are kept."""
+
+    url: str = ""
+    """`sqlite:PATH`, or empty for `metadata.sqlite` in the data directory."""
+    inline_reads: bool = True
+    """Answer small SQLite reads in the event loop. Switch it off when the database is on a slow disk."""
+
+
+class ObjectStore(msgspec.Struct, frozen=True):
+    """Where the bytes of objects and committed trees are kept."""
+
+    url: str = ""
+    """`s3://BUCKET` of an S3-compatible store, or empty for the embedded store in the data directory."""
+    bucket: str = "lake.local"
+    """Name of the embedded store's bucket. It has a dot, which repository names cannot have."""
+    endpoint: str = ""
+    """Of an S3-compatible store, such as `https://s3.example.org:9000`; empty for AWS."""
+    region: str = "us-east-1"
+    """Region of the S3-compatible store, and the one that the embedded store signs for."""
+    access_key_id: str = ""
+    """Key for the S3-compatible store."""
+    secret_access_key: Secret = Secret()
+    """Secret for the S3-compatible store."""
+
+
+class Staging(msgspec.Struct, frozen=True):
+    """Uploads by address and link."""
+
+    address_validity: Seconds = 86400.0
+    """How long an address that was handed out may be linked."""
+    presign_validity: Seconds = 900.0
+    """How long a presigned URL is good for; at most 7 days."""
+
+
+class Cache(msgspec.Struct, frozen=True):
+    """What the server remembers of committed trees. They never change, so nothing here can be out of date."""
+
+    memory: ByteSize = 64 * 2**20
+    """Most memory for tree nodes, in each worker."""
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a single request may ask for."""
+
+    json_body: ByteSize = 32 * 2**20
+    """Largest JSON body."""
+    object_size: ByteSize = 5 * 2**40
+    """Largest object."""
+
+
+class Log(msgspec.Struct, frozen=True):
+    """What the server writes to standard error. Secrets and Authorization headers are never written."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severity that is written."""
+    format: Literal["text", "json"] = "text"
+    """`text` for people, `json` for programs: one object a line."""
+
+
+class Config(msgspec.Struct, frozen=True, kw_only=True):
+    """All settings."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; `0.0.0.0` for all of IPv4."""
+    port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 8000
+    """Port to listen on; 0 for any that is free."""
+    data: str = "~/.local/share/lakehouse"
+    """Data directory: database, objects and the generated secret, unless they are configured to be elsewhere."""
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 1
+    """Number of server processes. They share one port and one data directory."""
+    external_url: str = ""
+    """How clients reach the server, such as `https://lake.example.org`: presigned URLs are made for it. Empty: as each
+    request came.
+    """
+    trusted_proxies: tuple[str, ...] = ()
+    """Networks (CIDR) of proxies whose X-Forwarded-* headers count."""
+    shutdown_timeout: Seconds = 30.0
+    """How long requests may take to finish after SIGTERM."""
+    secret: Secret = Secret()
+    """Master secret that all keys come from, 16 bytes or more. Empty: the file `secret` in the data directory, made at
+    first start.
+    """
+    other_secret: Secret = Secret()
+    """A second master secret that is accepted too, while the secret is being changed."""
+    first_user: Literal["auto", "wait"] = "auto"
+    """`auto`: at first start the server makes a user with an access key and prints it. `wait`: it waits for
+    `lakehouse setup` or POST /api/v1/setup_lakefs.
+    """
+    admin_name: str = "admin"
+    """Name of the user that the server makes at first start."""
+    admin_access_key_id: str = ""
+    """Access key id of the user that the server makes at first start; goes with admin_secret_access_key."""
+    admin_secret_access_key: Secret = Secret()
+    """Its secret."""
+    database: Database = Database()
+    object_store: ObjectStore = ObjectStore()
+    staging: Staging = Staging()
+    cache: Cache = Cache()
+    limits: Limits = Limits()
+    log: Log = Log()
