@@ -8,7 +8,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     ├── InvalidArgument      400   the request can never succeed as it stands
     │   ├── InvalidName, InvalidPath, InvalidRef, InvalidAddress, InvalidToken, MissingValue, BodyTooLarge
     │   ├── LinkAddressInvalid, LinkAddressExpired
-    │   ├── NoChanges, DirtyBranch, InvalidMergeStrategy, StagingIsNotCommit, NoSuchParent, ParentRequired
+    │   ├── NoChanges, DirtyBranch, InvalidMergeStrategy, NoMergeBase, StagingIsNotCommit, NoSuchParent, ParentRequired
     │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
     ├── Unauthenticated      401   who is asking is not known
     ├── PermissionDenied     403   known, but not allowed
@@ -187,6 +187,10 @@ class DirtyBranch(InvalidArgument):
 
 class InvalidMergeStrategy(InvalidArgument):
     default = "invalid merge strategy"
+
+
+class NoMergeBase(InvalidArgument):
+    default = "no merge base"
 
 
 class StagingIsNotCommit(InvalidArgument):

@@ -33,21 +33,15 @@ DDL = (
         kind {int} not null,
         commit_id {text} not null,
         staging_token {int},
+        sealed {text} not null default '',
         base {text},
         version {int} not null default 0,
         epoch {int} not null default 0,
-        next_seal {int} not null default 0,
         hidden {int} not null default 0,
         created {int} not null,
         updated {int} not null,
         unique (repository, name)
     ) {table}""",
-    """create table sealed (
-        branch {int} not null,
-        seq {int} not null,
-        token {int} not null,
-        primary key (branch, seq)
-    ) {clustered}""",
     """create table reflog (
         branch {int} not null,
         seq {int} not null,

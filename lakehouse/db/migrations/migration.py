@@ -28,6 +28,6 @@ def require_known(applied: Iterable[str], known: Sequence[Migration]) -> None:
     if unknown:
         raise DataTooNew(
             f"the metadata database has schema {unknown[-1]}, made by a newer lakehouse; this one ({__version__}) "
-            f"knows schemas up to {known[-1].name if known else 'none'}. Start the newer version, or restore a backup made "
-            "before the upgrade."
+            f"knows schemas up to {known[-1].name if known else 'none'}. Start the newer version, or restore a backup "
+            "made before the upgrade."
         )

@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The versioning engine: one file per operation family. Knows no wire format, no HTTP and no driver."""

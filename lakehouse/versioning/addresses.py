@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Physical addresses: how they are named, signed, and judged when they come back.
+
+`data/<time>/<name>,<signature>` under the storage namespace. The signature covers repository, branch, path and name,
+so that handing one out writes nothing, and checking one reads nothing. The name begins with the time of its making.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.core.clock import time_of_name, timed_name
+from lakehouse.core.errors import InvalidAddress, InvalidArgument, LinkAddressExpired, LinkAddressInvalid
+from lakehouse.core.records import AddressKind
+from lakehouse.meta import repositories
+from lakehouse.objects.address import parse_address
+
+if TYPE_CHECKING:
+    from lakehouse.core.records import Branch, Entry, Repository
+    from lakehouse.objects.port import Location
+    from lakehouse.versioning.lake import Lake
+    from lakehouse.versioning.stores import Place, Store
+
+DATA = "data/"
+INTERNAL = "_lakehouse/"
+_HOUR_DIGITS = 5
+"""Of the name's nine digits of time: objects made within 17 minutes share a folder."""
+
+
+def fresh(now: float) -> str:
+    """A new relative address, unsigned: for bytes that pass through the server."""
+    name = timed_name(now)
+    return f"{DATA}{name[:_HOUR_DIGITS]}/{name}"
+
+
+def issue(lake: Lake, repository: Repository, branch: Branch, path: bytes) -> str:
+    """A new relative address that only this path of this branch can be linked to."""
+    address = fresh(lake.clock())
+    return f"{address},{lake.addresses.sign(_signed(repository, branch, path, address))}"
+
+
+def absolute(lake: Lake, repository: Repository, entry: Entry) -> str:
+    """The full URI of an entry's bytes."""
+    return entry.address if entry.kind is AddressKind.FULL else lake.place(repository).uri + entry.address
+
+
+def locate(lake: Lake, repository: Repository, entry: Entry) -> tuple[Store, Location]:
+    """The store and place of an entry's bytes. Raises UnknownStorage."""
+    if entry.kind is AddressKind.FULL:
+        return lake.stores.locate(entry.address)
+    place = lake.place(repository)
+    return place.store, place.locate(entry.address)
+
+
+def presigned(lake: Lake, place: Place, relative: str, *, method: str, endpoint: str) -> str:
+    """A URL for `method` on an object of a namespace, good for `lake.presign_seconds`. Raises Unsupported."""
+    return presigned_location(lake, place.store, place.locate(relative), method=method, endpoint=endpoint)
+
+
+def presigned_location(lake: Lake, store: Store, location: Location, *, method: str, endpoint: str) -> str:
+    """As `presigned`, for a place in a store."""
+    if store.presigner is None:
+        raise InvalidArgument("this store cannot presign: operation not supported")
+    return store.presigner.presign(method, location, expires=lake.presign_seconds, endpoint=endpoint)
+
+
+async def accept(
+    lake: Lake, repository: Repository, branch: Branch, path: bytes, uri: str
+) -> tuple[str, AddressKind, str]:
+    """What an entry holds for an address that a client wants linked: (address, kind, store id).
+
+    Inside any repository's namespace only an address that was issued for this very path is accepted; everything else
+    must be outside of every namespace, in a store of the same kind as the repository's.
+    Raises InvalidAddress, LinkAddressInvalid, LinkAddressExpired.
+    """
+    place = lake.place(repository)
+    parsed = parse_address(uri)
+    own = parse_address(place.uri)
+    if parsed.scheme != own.scheme:
+        raise InvalidAddress(
+            f"invalid address: {parsed.scheme}:// is not of this repository's storage type ({own.scheme}://)"
+        )
+    if parsed.bucket == own.bucket and parsed.key.startswith(own.key):
+        relative = parsed.key[len(own.key) :]
+        verify(lake, repository, branch, path, relative)
+        return relative, AddressKind.RELATIVE, ""
+    await _require_outside(lake, uri)
+    store = lake.stores.store_of(parsed)
+    return uri, AddressKind.FULL, store.id
+
+
+def verify(lake: Lake, repository: Repository, branch: Branch, path: bytes, relative: str) -> None:
+    """Raises LinkAddressInvalid, LinkAddressExpired."""
+    if not relative.startswith(DATA):
+        raise LinkAddressInvalid("address is inside the repository but not under data/: link address invalid")
+    address, comma, signature = relative.rpartition(",")
+    if not comma:
+        raise LinkAddressInvalid("address is not signed: link address invalid")
+    if not lake.addresses.verify(_signed(repository, branch, path, address), signature):
+        raise LinkAddressInvalid("invalid address signature: invalid address: link address invalid")
+    if time_of_name(address.rpartition("/")[2]) + lake.address_validity < lake.clock():
+        raise LinkAddressExpired
+
+
+def _signed(repository: Repository, branch: Branch, path: bytes, address: str) -> tuple[object, ...]:
+    return ("physical-address", repository.id, branch.name, path, address)
+
+
+async def _require_outside(lake: Lake, uri: str) -> None:
+    """No repository's namespace may hold a linked external address: it would be a way around its permissions."""
+    spellings = []
+    at = uri.find("/", uri.find("://") + 3)
+    while at >= 0:
+        spellings += [uri[:at], uri[: at + 1]]
+        at = uri.find("/", at + 1)
+    if await repositories.namespaces_around(lake.db, spellings):
+        raise LinkAddressInvalid("the address lies in another repository's storage namespace: link address invalid")

@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Where two commits part: their best common ancestor."""
+
+from __future__ import annotations
+
+from heapq import heappop, heappush
+from typing import TYPE_CHECKING
+
+from lakehouse.versioning.resolve import get_commit
+
+if TYPE_CHECKING:
+    from lakehouse.core.ids import CommitId
+    from lakehouse.core.records import Commit, Repository
+    from lakehouse.versioning.lake import Lake
+
+_LEFT, _RIGHT, _BOTH = 1, 2, 3
+
+
+async def merge_base(lake: Lake, repository: Repository, left: Commit, right: Commit) -> Commit | None:
+    """A common ancestor of highest generation; None when there is none.
+
+    Commits are visited from the highest generation down, so the first that both sides have reached is one, and no
+    commit below it is read. Of several (criss-cross) the one with the greatest id is taken, whichever side asks.
+    """
+    seen: dict[CommitId, int] = {}
+    heap: list[tuple[int, str, Commit]] = []
+
+    def reach(commit: Commit, side: int) -> None:
+        before = seen.get(commit.id, 0)
+        seen[commit.id] = before | side
+        if not before:
+            heappush(heap, (-commit.generation, descending(commit.id), commit))
+
+    reach(left, _LEFT)
+    reach(right, _RIGHT)
+    while heap:
+        _, _, commit = heappop(heap)
+        sides = seen[commit.id]
+        if sides == _BOTH:
+            return commit
+        for parent in commit.parents:
+            if parent in seen:
+                seen[parent] |= sides
+            else:
+                reach(await get_commit(lake, repository, parent), sides)
+    return None
+
+
+_DIGITS = str.maketrans("0123456789abcdef", "fedcba9876543210")
+
+
+def descending(commit_id: CommitId) -> str:
+    """A key that sorts ids the other way round."""
+    return commit_id.translate(_DIGITS)

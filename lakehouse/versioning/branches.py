@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Branches: create, find, list, delete."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.core.clock import random_token
+from lakehouse.core.errors import BranchExists, DefaultBranchDeletion, LostRace, NotFound
+from lakehouse.core.ids import StagingToken, parse_branch_name
+from lakehouse.core.records import Page, Ref, RefKind
+from lakehouse.meta import refs, staging
+from lakehouse.versioning import resolve
+from lakehouse.versioning.protection import require_not_read_only
+
+if TYPE_CHECKING:
+    from lakehouse.core.ids import CommitId
+    from lakehouse.versioning.lake import Actor, Lake
+
+
+async def create_branch(
+    lake: Lake, repository: str, name: str, *, source: str, actor: Actor, hidden: bool = False, force: bool = False
+) -> CommitId:
+    """A branch whose head is the commit of `source`; what is uncommitted there stays there.
+
+    Raises InvalidName, NotFound (the source), BranchExists (also for the name of a tag or a commit),
+    ReadOnlyRepository.
+    """
+    branch = parse_branch_name(name)
+    repo = await resolve.repository(lake, repository)
+    require_not_read_only(repo, force=force)
+    _, head = await resolve.commit(lake, repository, source)
+    if await names_a_ref(lake, repository, name):
+        raise BranchExists
+    await lake.db.apply(
+        refs.insert_branch(
+            repo.id, branch, commit_id=head.id, token=StagingToken(random_token()), hidden=hidden, now=lake.now
+        ),
+        refs.log_by_name(
+            repo.id, branch, new=head.id, operation="create", actor=actor.name, request=actor.request, now=lake.now
+        ),
+    )
+    return head.id
+
+
+async def names_a_ref(lake: Lake, repository: str, name: str) -> bool:
+    """Whether a branch, a tag or a commit answers to a name."""
+    try:
+        await resolve.ref(lake, repository, name)
+    except NotFound:
+        return False
+    return True
+
+
+async def get_branch(lake: Lake, repository: str, name: str) -> Ref:
+    """Raises RepositoryNotFound, BranchNotFound."""
+    parse_branch_name(name)
+    _, branch = await resolve.branch(lake, repository, name)
+    return Ref(branch.name, branch.commit_id, RefKind.BRANCH)
+
+
+async def list_branches(
+    lake: Lake, repository: str, *, prefix: str, after: str, amount: int, hidden: bool = False
+) -> Page[Ref]:
+    """Branches in order of name; hidden ones only when asked for."""
+    return await _list(lake, repository, RefKind.BRANCH, prefix=prefix, after=after, amount=amount, hidden=hidden)
+
+
+async def list_tags(lake: Lake, repository: str, *, prefix: str, after: str, amount: int) -> Page[Ref]:
+    """Tags in order of name."""
+    return await _list(lake, repository, RefKind.TAG, prefix=prefix, after=after, amount=amount, hidden=True)
+
+
+async def _list(
+    lake: Lake, repository: str, kind: RefKind, *, prefix: str, after: str, amount: int, hidden: bool
+) -> Page[Ref]:
+    repo = await resolve.repository(lake, repository)
+    found = await refs.page(lake.db, repo.id, kind, prefix=prefix, after=after, hidden=hidden, limit=amount + 1)
+    return Page(tuple(found[:amount]), len(found) > amount)
+
+
+async def delete_branch(lake: Lake, repository: str, name: str, *, force: bool = False) -> None:
+    """Remove a branch with what is uncommitted on it; commits stay.
+
+    Raises BranchNotFound, DefaultBranchDeletion, ReadOnlyRepository.
+    """
+    while True:
+        repo, branch = await resolve.branch(lake, repository, name)
+        require_not_read_only(repo, force=force)
+        if branch.name == repo.default_branch:
+            raise DefaultBranchDeletion
+        try:
+            await lake.db.apply(
+                refs.delete_branch(branch),
+                *staging.drop((branch.staging_token, *branch.sealed), now=lake.now),
+            )
+        except LostRace:
+            continue
+        return

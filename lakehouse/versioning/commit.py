@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Commit: what is staged on a branch becomes a commit on top of its head.
+
+Seal the staging area, apply its rows to the head's tree, then one guarded transaction inserts the commit, moves the
+head and lets go of exactly the sealed areas that went in. A crash at any step leaves the old head or the new one;
+sealed rows stay readable until they are in a commit. A lost race runs again on the new head.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.clock import random_token
+from lakehouse.core.errors import BranchNotFound, DirtyBranch, LostRace, NoChanges, NotFound
+from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken
+from lakehouse.core.records import Commit
+from lakehouse.format.changed_paths import paths_filter
+from lakehouse.format.commit import id_of
+from lakehouse.meta import commits, refs, staging
+from lakehouse.tree.apply import apply
+from lakehouse.versioning import changes, resolve
+from lakehouse.versioning.protection import require_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakehouse.core.records import Branch, Repository
+    from lakehouse.versioning.lake import Actor, Lake
+
+
+class CommitRequest(msgspec.Struct, frozen=True):
+    """What a commit shall say. `date` in seconds replaces the time of its making."""
+
+    message: str
+    metadata: dict[str, str] = {}
+    date: int | None = None
+    allow_empty: bool = False
+    force: bool = False
+    source_metarange: str | None = None
+
+
+async def commit(lake: Lake, repository: str, branch: str, request: CommitRequest, actor: Actor) -> Commit:
+    """Commit what is staged. Raises BranchNotFound, NoChanges, ProtectedBranch, ReadOnlyRepository, DirtyBranch."""
+    repo, seen = await resolve.branch(lake, repository, branch)
+    await require_writable(lake, repo, seen.name, force=request.force, doing="cannot commit to protected branch")
+    async with lake.turns.of(seen.id):
+        mine = await seal(lake, seen)
+        while True:
+            repo, current = await resolve.branch(lake, repository, branch)
+            if current.id != seen.id:
+                raise BranchNotFound
+            taken = tuple(token for token in current.sealed if token in mine)
+            try:
+                return await _commit(lake, repo, current, taken, request, actor)
+            except LostRace:
+                continue
+
+
+async def seal(lake: Lake, branch: Branch) -> tuple[StagingToken, ...]:
+    """Set what is staged aside: the sealed areas of the branch, newest first, which never change from now on."""
+    [rows] = await lake.db.apply(refs.seal(branch.id, StagingToken(random_token())))
+    if rows:
+        return refs.tokens_of(rows[0][0])
+    return branch.sealed
+
+
+async def _commit(
+    lake: Lake,
+    repository: Repository,
+    branch: Branch,
+    taken: tuple[StagingToken, ...],
+    request: CommitRequest,
+    actor: Actor,
+) -> Commit:
+    tree = lake.tree(repository)
+    if request.source_metarange is not None:
+        root, paths = await _given_tree(lake, repository, branch, request.source_metarange), None
+    elif taken:
+        applied = await apply(tree, branch.root, changes.rows(lake.db, taken))
+        if not applied.changed and not request.allow_empty:
+            raise NoChanges("commit: no changes")
+        root, paths = applied.root, applied.paths
+    else:
+        if not request.allow_empty:
+            raise NoChanges("commit: no changes")
+        root, paths = branch.root, ()
+    parent = await resolve.get_commit(lake, repository, branch.commit_id)
+    made = make(
+        parents=(parent,),
+        root=root,
+        committer=actor.committer,
+        message=request.message,
+        created=lake.now if request.date is None else request.date,
+        metadata=request.metadata,
+    )
+    await land(lake, repository, branch, made, taken=taken, paths=paths, operation="commit", actor=actor)
+    return made
+
+
+async def _given_tree(lake: Lake, repository: Repository, branch: Branch, root: str) -> MetaRangeId:
+    if await is_dirty(lake, repository, branch):
+        raise DirtyBranch("cannot use source MetaRange on a branch with uncommitted changes")
+    if root and not await lake.tree(repository).exists(root):
+        raise NotFound(f"metarange {root}: not found")
+    return MetaRangeId(root)
+
+
+async def is_dirty(lake: Lake, repository: Repository, branch: Branch) -> bool:
+    """Whether anything that is staged changes the head, by identity."""
+    pages = changes.rows(lake.db, (branch.staging_token, *branch.sealed))
+    return await changes.any_difference(lake.tree(repository), branch.root, pages)
+
+
+def make(
+    *,
+    parents: Sequence[Commit],
+    root: MetaRangeId,
+    committer: str,
+    message: str,
+    created: int,
+    metadata: dict[str, str],
+) -> Commit:
+    """A commit value with its id."""
+    unnamed = Commit(
+        id=CommitId(""),
+        parents=tuple(parent.id for parent in parents),
+        root=root,
+        committer=committer,
+        message=message,
+        created=created,
+        metadata=metadata,
+        generation=1 + max((parent.generation for parent in parents), default=0),
+    )
+    return msgspec.structs.replace(unnamed, id=id_of(unnamed))
+
+
+async def land(
+    lake: Lake,
+    repository: Repository,
+    branch: Branch,
+    made: Commit,
+    *,
+    taken: Sequence[StagingToken],
+    paths: Sequence[bytes] | None,
+    operation: str,
+    actor: Actor,
+) -> None:
+    """Insert a commit and make it the branch's head, in one guarded transaction. Raises LostRace.
+
+    `taken` are the sealed areas that leave the branch with it: they went in, or change nothing.
+    """
+    now = lake.now
+    await lake.db.apply(
+        commits.insert(repository.id, made, None if paths is None else paths_filter(paths)),
+        refs.move_head(branch, head=made.id, taken=taken, leaves_staging=operation == "commit", now=now),
+        *staging.drop(taken, now=now),
+        refs.log(
+            branch.id,
+            old=branch.commit_id,
+            new=made.id,
+            operation=operation,
+            actor=actor.name,
+            request=actor.request,
+            now=now,
+        ),
+    )

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The lake: everything that the operations of the engine work with, in one value."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.clock import Clock, system_clock
+from lakehouse.core.signing import Signer
+from lakehouse.db.port import Database
+from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.versioning.protection import ProtectionCache
+from lakehouse.versioning.stores import Stores
+from lakehouse.versioning.turns import Background, Turns
+
+if TYPE_CHECKING:
+    from lakehouse.core.records import Repository
+    from lakehouse.versioning.stores import Place
+
+DAY = 86_400
+
+
+class Actor(msgspec.Struct, frozen=True):
+    """Who does it, and in which request: for commits and the reflog."""
+
+    committer: str
+    name: str
+    request: str = ""
+
+
+class Lake(msgspec.Struct, frozen=True, eq=False):
+    """Ports, caches of immutable things, keys and time. Holds nothing that another process could change."""
+
+    db: Database
+    stores: Stores
+    nodes: NodeCache
+    addresses: Signer
+    tokens: Signer
+    clock: Clock = system_clock
+    address_validity: int = DAY
+    """Seconds for which an address that was handed out can be linked."""
+    presign_seconds: int = 900
+    turns: Turns = msgspec.field(default_factory=Turns)
+    background: Background = msgspec.field(default_factory=Background)
+    protection: ProtectionCache = msgspec.field(default_factory=ProtectionCache)
+
+    @property
+    def now(self) -> int:
+        """Seconds since 1970."""
+        return int(self.clock())
+
+    def place(self, repository: Repository) -> Place:
+        """Where the repository's objects are."""
+        return self.stores.place(repository.storage_namespace)
+
+    def tree(self, repository: Repository) -> NodeStore:
+        """The nodes of the repository's trees."""
+        place = self.place(repository)
+        return NodeStore(
+            place.store.objects,
+            self.nodes,
+            repository=repository.id,
+            bucket=place.bucket,
+            prefix=place.prefix,
+        )

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Merge: bring what a ref changed since it parted into a branch.
+
+Decisions are by identity, per path: a path that only one side changed is taken from that side; one that both changed
+in the same way keeps the destination's entry; else it is a conflict, which a strategy may settle. A merge that lost a
+race against another mover of the branch runs again on the new head.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.errors import (
+    BranchNotFound,
+    DirtyBranch,
+    InvalidMergeStrategy,
+    LostRace,
+    MergeConflict,
+    NoChanges,
+    NoMergeBase,
+)
+from lakehouse.core.ids import parse_branch_name
+from lakehouse.tree.diff import diff
+from lakehouse.tree.merge import Side
+from lakehouse.tree.merge import merge as merge_trees
+from lakehouse.versioning import changes, resolve
+from lakehouse.versioning.ancestry import merge_base
+from lakehouse.versioning.commit import is_dirty, land, make, seal
+from lakehouse.versioning.protection import require_not_read_only
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from lakehouse.core.ids import MetaRangeId, StagingToken
+    from lakehouse.core.records import Branch, Commit, Repository
+    from lakehouse.versioning.lake import Actor, Lake
+
+STRATEGY_KEY = ".lakefs.merge.strategy"
+
+
+class Strategy(StrEnum):
+    """What happens to conflicts: an error, or one side wins."""
+
+    DEFAULT = "default"
+    DEST_WINS = "dest-wins"
+    SOURCE_WINS = "source-wins"
+
+
+_PREFER = {Strategy.DEFAULT: None, Strategy.DEST_WINS: Side.OURS, Strategy.SOURCE_WINS: Side.THEIRS}
+
+
+class MergeRequest(msgspec.Struct, frozen=True):
+    """How to merge, and what the merge commit shall say."""
+
+    message: str = ""
+    metadata: dict[str, str] = {}
+    strategy: str = ""
+    force: bool = False
+    allow_empty: bool = False
+    squash: bool = False
+
+
+def parse_strategy(text: str) -> Strategy:
+    """Raises InvalidMergeStrategy."""
+    try:
+        return Strategy(text or "default")
+    except ValueError as error:
+        raise InvalidMergeStrategy(f"{text}: invalid merge strategy (use dest-wins or source-wins)") from error
+
+
+async def merge_into_branch(
+    lake: Lake, repository: str, source: str, destination: str, request: MergeRequest, actor: Actor
+) -> Commit:
+    """Merge the commit of `source` into a branch; there is always a merge commit, never a fast-forward.
+
+    Raises InvalidMergeStrategy, NotFound, DirtyBranch, NoChanges, MergeConflict, ReadOnlyRepository.
+    """
+    strategy = parse_strategy(request.strategy)
+    parse_branch_name(destination, argument="destination branch")
+    repo, theirs = await resolve.commit(lake, repository, source)
+    require_not_read_only(repo, force=request.force)
+
+    async def build(branch: Branch) -> tuple[Commit, tuple[bytes, ...] | None]:
+        tree = lake.tree(repo)
+        ours = await resolve.get_commit(lake, repo, branch.commit_id)
+        base = await merge_base(lake, repo, ours, theirs)
+        if base is None:
+            raise NoMergeBase
+        if not (request.allow_empty or request.force) and not await _differ(lake, repo, base.root, theirs.root):
+            raise NoChanges(f"merge {source} into {destination}: no changes")
+        merged = await merge_trees(tree, base.root, branch.root, theirs.root, prefer=_PREFER[strategy])
+        if merged.conflicts:
+            raise MergeConflict
+        made = make(
+            parents=(ours,) if request.squash else (ours, theirs),
+            root=merged.root,
+            committer=actor.committer,
+            message=request.message or f"Merge '{source}' into '{destination}'",
+            created=lake.now,
+            metadata=request.metadata | {STRATEGY_KEY: strategy.value},
+        )
+        if request.squash:
+            made = made_above(made, theirs)
+        return made, merged.paths
+
+    return await on_clean_branch(lake, repository, destination, build, operation="merge", actor=actor)
+
+
+def made_above(made: Commit, other: Commit) -> Commit:
+    """The commit with a generation above that of a commit which is not its parent; its id does not depend on it."""
+    return msgspec.structs.replace(made, generation=max(made.generation, other.generation + 1))
+
+
+async def _differ(lake: Lake, repository: Repository, left: MetaRangeId, right: MetaRangeId) -> bool:
+    if left == right:
+        return False
+    async for page in diff(lake.tree(repository), left, right):
+        if page:
+            return True
+    return False
+
+
+async def on_clean_branch(
+    lake: Lake,
+    repository: str,
+    name: str,
+    build: Callable[[Branch], Awaitable[tuple[Commit, tuple[bytes, ...] | None]]],
+    *,
+    operation: str,
+    actor: Actor,
+) -> Commit:
+    """Put the commit that `build` makes for the branch's head on a branch without uncommitted changes.
+
+    `build` runs again on the new head when another process moved it meanwhile. Raises DirtyBranch, BranchNotFound.
+    """
+    _, seen = await resolve.branch(lake, repository, name)
+    async with lake.turns.of(seen.id):
+        while True:
+            repo, branch = await resolve.branch(lake, repository, name)
+            if branch.id != seen.id:
+                raise BranchNotFound
+            idle = await _require_clean(lake, repo, branch)
+            if idle:
+                repo, branch = await resolve.branch(lake, repository, name)
+                idle = tuple(token for token in branch.sealed if token in idle)
+            made, paths = await build(branch)
+            try:
+                await land(lake, repo, branch, made, taken=idle, paths=paths, operation=operation, actor=actor)
+            except LostRace:
+                continue
+            return made
+
+
+async def _require_clean(lake: Lake, repository: Repository, branch: Branch) -> tuple[StagingToken, ...]:
+    """Sealed areas whose rows change nothing: they must leave the branch with its old head, or a stale tombstone
+    would hit what the merge brings. Raises DirtyBranch when something is really uncommitted.
+    """
+    if await is_dirty(lake, repository, branch):
+        raise DirtyBranch
+    tokens = await seal(lake, branch)
+    if tokens and await changes.any_difference(lake.tree(repository), branch.root, changes.rows(lake.db, tokens)):
+        raise DirtyBranch
+    return tokens
+
+
+async def find_merge_base(lake: Lake, repository: str, source: str, destination: str) -> tuple[Commit, Commit, Commit]:
+    """The commits of source and destination, and where they parted. Raises NotFound, NoMergeBase."""
+    repo, left = await resolve.commit(lake, repository, source)
+    _, right = await resolve.commit(lake, repository, destination)
+    base = await merge_base(lake, repo, left, right)
+    if base is None:
+        raise NoMergeBase
+    return left, right, base

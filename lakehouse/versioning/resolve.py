@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: Apache-2.0
+"""From ref expressions to commits and branches.
+
+The base of an expression is, in this order: a whole commit id, a branch, a tag, the beginning of exactly one commit id.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.errors import (
+    BranchNotFound,
+    CommitNotFound,
+    InvalidRef,
+    NotFound,
+    RepositoryNotFound,
+    StagingIsNotCommit,
+)
+from lakehouse.core.ids import CommitId, MetaRangeId, is_commit_id, is_commit_prefix
+from lakehouse.core.records import Branch, Commit, Repository
+from lakehouse.core.refs import RefExpression, Step, Suffix, parse_ref
+from lakehouse.meta import commits, refs, repositories
+from lakehouse.versioning.protection import require_active
+
+if TYPE_CHECKING:
+    from lakehouse.versioning.lake import Lake
+
+
+class Resolved(msgspec.Struct, frozen=True):
+    """What a ref stands for: a tree, and the branch whose staged rows lie over it when these are meant too."""
+
+    repository: Repository
+    commit_id: CommitId
+    root: MetaRangeId
+    staging: Branch | None = None
+
+
+async def repository(lake: Lake, name: str) -> Repository:
+    """The repository. Raises RepositoryNotFound, RepositoryInDeletion."""
+    found = await repositories.find(lake.db, name)
+    if found is None:
+        raise RepositoryNotFound
+    require_active(found)
+    return found
+
+
+async def branch(lake: Lake, repository_name: str, name: str) -> tuple[Repository, Branch]:
+    """A branch by its plain name. Raises RepositoryNotFound, BranchNotFound."""
+    found = await refs.find(lake.db, repository_name, name)
+    require_active(found.repository)
+    if found.branch is None:
+        raise BranchNotFound(f"branch '{name}' not found: branch not found")
+    return found.repository, found.branch
+
+
+async def ref(lake: Lake, repository_name: str, text: str) -> Resolved:
+    """What an expression shows: staged rows count for a plain branch and for `branch$`.
+
+    Raises RepositoryNotFound, InvalidRef, NotFound.
+    """
+    expression = parse_ref(text)
+    found = await _base(lake, repository_name, expression)
+    if isinstance(found, Resolved):
+        if expression.suffix is not Suffix.NONE and found.staging is None:
+            raise InvalidRef(f"{text}: only a branch can have '{expression.suffix}': invalid ref")
+        if expression.suffix is Suffix.HEAD:
+            return msgspec.structs.replace(found, staging=None)
+        if not expression.steps:
+            return found
+        start = await _commit(lake, found.repository, found.commit_id)
+    else:
+        raise NotFound(f"ref {text}: not found")
+    commit = await _walk(lake, found.repository, start, expression.steps)
+    return Resolved(found.repository, commit.id, commit.root)
+
+
+async def commit(lake: Lake, repository_name: str, text: str) -> tuple[Repository, Commit]:
+    """The commit that an expression names; of a plain branch its head.
+
+    Raises RepositoryNotFound, InvalidRef, StagingIsNotCommit, NotFound.
+    """
+    expression = parse_ref(text)
+    if expression.suffix is Suffix.STAGING:
+        raise StagingIsNotCommit
+    resolved = await ref(lake, repository_name, text)
+    return resolved.repository, await _commit(lake, resolved.repository, resolved.commit_id)
+
+
+async def get_commit(lake: Lake, repository: Repository, commit_id: CommitId) -> Commit:
+    """A commit by its whole id. Raises CommitNotFound."""
+    return await _commit(lake, repository, commit_id)
+
+
+async def _base(lake: Lake, repository_name: str, expression: RefExpression) -> Resolved | None:
+    base = expression.base
+    found = await refs.find(lake.db, repository_name, base)
+    repo = found.repository
+    require_active(repo)
+    if is_commit_id(base) and (exact := await commits.find(lake.db, repo.id, base)) is not None:
+        return Resolved(repo, exact.id, exact.root)
+    if found.branch is not None:
+        return Resolved(repo, found.branch.commit_id, found.branch.root, staging=found.branch)
+    if found.tag is not None:
+        return Resolved(repo, found.tag, found.tag_root or MetaRangeId(""))
+    if is_commit_prefix(base):
+        matches = await commits.find_by_prefix(lake.db, repo.id, base)
+        if len(matches) == 1:
+            return Resolved(repo, matches[0].id, matches[0].root)
+    return None
+
+
+async def _commit(lake: Lake, repo: Repository, commit_id: CommitId) -> Commit:
+    found = await commits.find(lake.db, repo.id, commit_id)
+    if found is None:
+        raise CommitNotFound
+    return found
+
+
+async def _walk(lake: Lake, repo: Repository, start: Commit, steps: tuple[Step, ...]) -> Commit:
+    commit = start
+    for step in steps:
+        if step.kind == "~":
+            for _ in range(step.count):
+                if not commit.parents:
+                    raise CommitNotFound
+                commit = await _commit(lake, repo, commit.parents[0])
+        elif step.count:
+            if step.count > len(commit.parents):
+                raise InvalidRef
+            commit = await _commit(lake, repo, commit.parents[step.count - 1])
+    return commit

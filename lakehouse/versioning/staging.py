@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The staging contract: hand out physical addresses, link what was uploaded to them.
+
+A link that was acknowledged is in the commit that ran beside it or in the branch's uncommitted changes, never lost:
+one guarded statement puts the row under whatever staging area is current. A request that carries the token of a state
+that a commit has taken is refused with a fresh location (StagingMoved); one without a token never is.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.clock import random_token
+from lakehouse.core.errors import (
+    ConditionUnsupported,
+    LakehouseError,
+    LostRace,
+    MissingValue,
+    PreconditionFailed,
+    StagingMoved,
+)
+from lakehouse.core.ids import EntryPath, StagingToken
+from lakehouse.core.records import Entry, StagingLocation
+from lakehouse.format.entry import pack
+from lakehouse.meta import staging
+from lakehouse.versioning import addresses, lookup, resolve, tokens
+from lakehouse.versioning.protection import require_writable
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakehouse.core.records import Branch, Repository
+    from lakehouse.versioning.lake import Lake
+
+PUBLISH_ABOVE = 1000
+"""Rows of an atomic batch that still go in one transaction."""
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A request to link an uploaded object to a path. `size` in bytes, `mtime` in seconds (None: now)."""
+
+    path: EntryPath
+    physical_address: str
+    checksum: str
+    size: int
+    token: str | None = None
+    content_type: str = ""
+    metadata: dict[str, str] = {}
+    mtime: int | None = None
+
+
+class Linked(msgspec.Struct, frozen=True):
+    """An entry that was staged, with its address as a full URI."""
+
+    path: EntryPath
+    entry: Entry
+    uri: str
+
+
+class Presign(msgspec.Struct, frozen=True):
+    """The wish for presigned URLs, for callers that reach the server at `endpoint`."""
+
+    endpoint: str
+
+
+def location(
+    lake: Lake, repository: Repository, branch: Branch, path: EntryPath, presign: Presign | None
+) -> StagingLocation:
+    """A fresh location for `path`. Reads and writes nothing. Raises Unsupported when the store cannot presign."""
+    place = lake.place(repository)
+    relative = addresses.issue(lake, repository, branch, path)
+    token = tokens.issue(lake.tokens, repository, branch)
+    if presign is None:
+        return StagingLocation(place.uri + relative, token)
+    url = addresses.presigned(lake, place, relative, method="PUT", endpoint=presign.endpoint)
+    return StagingLocation(place.uri + relative, token, url, lake.now + lake.presign_seconds)
+
+
+async def get_physical_address(
+    lake: Lake, repository: str, branch: str, path: EntryPath, *, presign: Presign | None = None
+) -> StagingLocation:
+    """Where to upload the object that will be linked to `path`. Raises RepositoryNotFound, BranchNotFound."""
+    repo, seen = await resolve.branch(lake, repository, branch)
+    return location(lake, repo, seen, path, presign)
+
+
+async def get_physical_addresses(
+    lake: Lake, repository: str, branch: str, paths: Sequence[EntryPath], *, presign: Presign | None = None
+) -> list[StagingLocation]:
+    """One location for each path, in order."""
+    repo, seen = await resolve.branch(lake, repository, branch)
+    return [location(lake, repo, seen, path, presign) for path in paths]
+
+
+async def link_physical_address(
+    lake: Lake,
+    repository: str,
+    branch: str,
+    link: Link,
+    *,
+    force: bool = False,
+    if_absent: bool = False,
+    presign: Presign | None = None,
+) -> Linked:
+    """Stage the object. `presign` is for the location of a StagingMoved.
+
+    Raises InvalidAddress, LinkAddressInvalid, LinkAddressExpired, InvalidToken, MissingValue, StagingMoved,
+    PreconditionFailed (with `if_absent`), ProtectedBranch, ReadOnlyRepository.
+    """
+    repo, seen = await resolve.branch(lake, repository, branch)
+    linked = await _accept(lake, repo, seen, link)
+    await require_writable(lake, repo, seen.name, force=force)
+    epoch = _epoch(lake, repo, seen, link)
+    packed = pack(linked.entry)
+    try:
+        if epoch is not None and epoch != seen.epoch:
+            raise StagingMoved
+        if if_absent:
+            await put_if_absent(lake, repository, branch, link.path, packed)
+        elif epoch is None:
+            await lake.db.apply(staging.put(seen.id, link.path, packed))
+        else:
+            await lake.db.apply(staging.put_at_epoch(seen.id, link.path, packed, epoch))
+    except StagingMoved:
+        repo, seen = await resolve.branch(lake, repository, branch)
+        raise StagingMoved(location(lake, repo, seen, link.path, presign)) from None
+    return linked
+
+
+class Batch:
+    """Links by the thousand: checked against one reading of the branch, staged in large transactions.
+
+    Per item, each `add` stages what it is given and answers item by item. Atomic, rows are gathered under a private
+    token and `finish` publishes all of them in one guarded change.
+    """
+
+    def __init__(self, lake: Lake, repository: Repository, branch: Branch, *, atomic: bool) -> None:
+        self._lake = lake
+        self._repository = repository
+        self._branch = branch
+        self._atomic = atomic
+        self._private: StagingToken | None = None
+        self._held: dict[bytes, bytes] = {}
+        self._epoch: int | None = None
+
+    async def add(self, links: Sequence[Link]) -> list[Linked | LakehouseError]:
+        """Take up to a few thousand links; the answer of each, in order. An atomic batch raises the first error."""
+        answers: list[Linked | LakehouseError] = []
+        rows: dict[bytes, bytes] = {}
+        for link in links:
+            try:
+                linked = await self._check(link)
+            except LakehouseError as error:
+                if self._atomic:
+                    raise
+                answers.append(error)
+                continue
+            rows[link.path] = pack(linked.entry)
+            answers.append(linked)
+        if self._atomic:
+            await self._hold(rows)
+        elif rows:
+            await self._lake.db.apply(staging.put_many(self._branch.id, list(rows.items())))
+        return answers
+
+    async def finish(self) -> None:
+        """Publish an atomic batch. Raises StagingMoved when staged data left the branch since a link's token."""
+        if not self._atomic:
+            return
+        branch, epoch = self._branch, self._epoch
+        if self._private is None:
+            if self._held:
+                rows = list(self._held.items())
+                guard = [] if epoch is None else [staging.require_epoch(branch.id, epoch)]
+                await self._lake.db.apply(*guard, staging.put_many(branch.id, rows))
+            return
+        await self._flush()
+        fresh = StagingToken(random_token())
+        await self._lake.db.apply(staging.publish(branch.id, self._private, fresh, epoch))
+
+    async def abandon(self) -> None:
+        """Let go of the rows of an atomic batch that failed."""
+        if self._private is not None:
+            await self._lake.db.apply(*staging.drop([self._private], now=self._lake.now))
+
+    async def _check(self, link: Link) -> Linked:
+        linked = await _accept(self._lake, self._repository, self._branch, link)
+        epoch = _epoch(self._lake, self._repository, self._branch, link)
+        if epoch is not None:
+            if epoch != self._branch.epoch:
+                raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, None))
+            self._epoch = epoch
+        return linked
+
+    async def _hold(self, rows: dict[bytes, bytes]) -> None:
+        self._held.update(rows)
+        if len(self._held) > PUBLISH_ABOVE:
+            if self._private is None:
+                self._private = StagingToken(random_token())
+            await self._flush()
+
+    async def _flush(self) -> None:
+        if self._private is None or not self._held:
+            return
+        rows = list(self._held.items())
+        self._held.clear()
+        for at in range(0, len(rows), staging.PAGE):
+            await self._lake.db.apply(staging.put_many_under(self._private, rows[at : at + staging.PAGE]))
+
+
+async def open_batch(lake: Lake, repository: str, branch: str, *, atomic: bool, force: bool = False) -> Batch:
+    """Begin a batch. Raises RepositoryNotFound, BranchNotFound, ProtectedBranch, ReadOnlyRepository."""
+    repo, seen = await resolve.branch(lake, repository, branch)
+    await require_writable(lake, repo, seen.name, force=force)
+    return Batch(lake, repo, seen, atomic=atomic)
+
+
+async def put_if_absent(lake: Lake, repository: str, branch: str, path: EntryPath, packed: bytes) -> None:
+    """Stage an entry where the branch shows none, atomically. Raises PreconditionFailed."""
+    while True:
+        shown = await lookup.on_branch(lake, repository, branch, path)
+        if shown.packed is not None or shown.branch is None:
+            raise PreconditionFailed("path already exists: Precondition failed")
+        try:
+            await lake.db.apply(staging.put_if_absent(shown.branch.id, path, packed, shown.branch.version))
+        except LostRace:
+            continue
+        return
+
+
+def require_if_absent(if_none_match: str | None, if_match: str | None) -> bool:
+    """Whether a write is only wanted where nothing is. Raises ConditionUnsupported for every other condition."""
+    if if_match is not None or if_none_match not in (None, "*"):
+        raise ConditionUnsupported
+    return if_none_match == "*"
+
+
+async def stage_object(lake: Lake, repository: str, branch: str, link: Link, *, force: bool = False) -> Linked:
+    """Stage an object that is already in a store. Raises as `link_physical_address`, but knows no token."""
+    repo, seen = await resolve.branch(lake, repository, branch)
+    linked = await _accept(lake, repo, seen, link)
+    await require_writable(lake, repo, seen.name, force=force)
+    await lake.db.apply(staging.put(seen.id, link.path, pack(linked.entry)))
+    return linked
+
+
+async def _accept(lake: Lake, repository: Repository, branch: Branch, link: Link) -> Linked:
+    address, kind, store = await addresses.accept(lake, repository, branch, link.path, link.physical_address)
+    checksum = link.checksum.strip('" \t\r\n')
+    if not checksum:
+        raise MissingValue("checksum is required: required value: validation error")
+    entry = Entry(
+        address=address,
+        kind=kind,
+        size=link.size,
+        checksum=checksum,
+        mtime=lake.now if link.mtime is None else link.mtime,
+        content_type=link.content_type,
+        metadata=link.metadata,
+        store=store,
+    )
+    return Linked(link.path, entry, link.physical_address)
+
+
+def _epoch(lake: Lake, repository: Repository, branch: Branch, link: Link) -> int | None:
+    if not link.token:
+        return None
+    return tokens.epoch_of(lake.tokens, repository, branch, link.token)
