@@ -18,16 +18,18 @@ class ChunkBody:
     """Bytes that are in memory already, as a stream."""
 
     def __init__(self, data: bytes) -> None:
-        self._data: bytes | None = data or None
+        self._data = data
+        self._at = 0
 
     def __aiter__(self) -> ChunkBody:
         return self
 
     async def __anext__(self) -> bytes:
-        data, self._data = self._data, None
-        if data is None:
+        at, data = self._at, self._data
+        if at >= len(data):
             raise StopAsyncIteration
-        return data
+        self._at = at + CHUNK
+        return data if len(data) <= CHUNK else data[at : at + CHUNK]
 
 
 def exactly(body: bytes | AsyncIterable[bytes], size: int | None) -> bytes | AsyncIterable[bytes]:

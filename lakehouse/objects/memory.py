@@ -17,8 +17,8 @@ from lakehouse.objects.port import (
     ObjectInfo,
     ObjectReader,
     PutMode,
-    StoredObject,
     StoreDescription,
+    StoredObject,
     resolve_range,
 )
 

@@ -1,0 +1,204 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One file of the embedded store: a header that says what it is, then the object's bytes.
+
+The header holds all that the index knows of the object, so that a lost index can be made again. It is specified in
+docs/formats/object-store.md. A file has its final name only when all of it is on disk: bytes and header are written
+under a temporary name, synced, renamed, and the folder is synced.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import struct
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.errors import DataTooNew, StorageUnavailable
+from lakehouse.objects.disk_errors import translated
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+MAGIC = b"LAKEOBJ\x00"
+FORMAT = 1
+_FIXED = struct.Struct(">8sHHIQd48s")
+_SMALLEST_BUCKETS = 2
+
+
+class Label(msgspec.Struct, frozen=True, array_like=True):
+    """What the header says beside size, time and ETag. Fields are only ever appended."""
+
+    bucket: str
+    key: bytes
+    content_type: str
+    metadata: dict[str, str]
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file that is in place and durable: its name, where the bytes begin, how many they are, their ETag."""
+
+    name: str
+    offset: int
+    size: int
+    etag: str
+    modified: float
+
+
+class Header(msgspec.Struct, frozen=True):
+    """A header that was read."""
+
+    label: Label
+    offset: int
+    size: int
+    etag: str
+    modified: float
+
+
+_encode = msgspec.msgpack.Encoder(order="deterministic").encode
+_decode = msgspec.msgpack.Decoder(Label).decode
+
+
+def folder_of(root: Path, name: str) -> Path:
+    """The folder that holds the file of this name."""
+    return root / "objects" / name[:_SMALLEST_BUCKETS]
+
+
+def path_of(root: Path, name: str) -> str:
+    """Where the file of this name is."""
+    return f"{root}/objects/{name[:_SMALLEST_BUCKETS]}/{name}"
+
+
+def _fixed(text: bytes, size: int, modified: float, etag: str) -> bytes:
+    return _FIXED.pack(MAGIC, FORMAT, 0, len(text), size, modified, etag.encode())
+
+
+def read_header(file: int) -> Header | None:
+    """The header of an open file; None when it is not one of ours or not whole. Raises DataTooNew."""
+    raw = os.pread(file, _FIXED.size, 0)
+    if len(raw) < _FIXED.size:
+        return None
+    magic, version, _, length, size, modified, etag = _FIXED.unpack(raw)
+    if magic != MAGIC:
+        return None
+    if version > FORMAT:
+        raise DataTooNew(f"an object file has format {version}, this program reads up to {FORMAT}: use a newer one")
+    try:
+        label = _decode(os.pread(file, length, _FIXED.size))
+    except msgspec.DecodeError:
+        return None
+    offset = _FIXED.size + length
+    if os.fstat(file).st_size != offset + size:
+        return None
+    return Header(label, offset, size, etag.rstrip(b"\x00").decode(), modified)
+
+
+def write_small(root: Path, name: str, label: Label, data: bytes, modified: float) -> Written:
+    """Store `data` as the file `name`, durably. Raises StorageFull or StorageUnavailable, and then leaves nothing."""
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    text = _encode(label)
+    head = _fixed(text, len(data), modified, etag) + text
+    temporary = path_of(root, name) + ".tmp"
+    with translated(on_error=lambda: _unlink(temporary)):
+        file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
+        try:
+            _write_all(file, head + data)
+            os.fsync(file)
+        finally:
+            os.close(file)
+        _publish(root, name)
+    return Written(name, len(head), len(data), etag, modified)
+
+
+class FileWriter:
+    """A file that is written piece by piece. For one thread at a time; end it with `finish` or `discard`.
+
+    Raises StorageFull or StorageUnavailable; after that only `discard` may be called.
+    """
+
+    def __init__(self, root: Path, name: str, label: Label) -> None:
+        self._root = root
+        self._name = name
+        self._temporary = path_of(root, name) + ".tmp"
+        self._digest = hashlib.md5(usedforsecurity=False)
+        self._size = 0
+        self._text = _encode(label)
+        self._offset = _FIXED.size + len(self._text)
+        self._file = -1
+
+    def write(self, data: bytes) -> None:
+        """Append `data` (best 1 MiB)."""
+        with translated():
+            if self._file < 0:
+                flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
+                self._file = os.open(self._temporary, flags, 0o600)
+                _write_all(self._file, bytes(_FIXED.size) + self._text)
+            _write_all(self._file, data)
+            self._digest.update(data)
+            self._size += len(data)
+
+    def copy_from(self, source: int, offset: int, size: int) -> None:
+        """Append `size` bytes of another file. The ETag of `finish` then has to be given."""
+        self.write(b"")
+        with translated():
+            done = 0
+            while done < size:
+                step = os.copy_file_range(source, self._file, size - done, offset + done)
+                if step == 0:
+                    raise StorageUnavailable("an object's file is shorter than the index says; run a check of the disk")
+                done += step
+            self._size += size
+
+    def finish(self, modified: float, etag: str | None = None) -> Written:
+        """Make the file durable under its name. `etag` None: the MD5 of what was written."""
+        self.write(b"")
+        etag = self._digest.hexdigest() if etag is None else etag
+        with translated():
+            os.pwrite(self._file, _fixed(self._text, self._size, modified, etag), 0)
+            os.fsync(self._file)
+            self._close()
+            _publish(self._root, self._name)
+        return Written(self._name, self._offset, self._size, etag, modified)
+
+    def discard(self) -> None:
+        """Remove what was written. Never raises."""
+        self._close()
+        _unlink(self._temporary)
+        _unlink(path_of(self._root, self._name))
+
+    def _close(self) -> None:
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+
+def remove(root: Path, names: Sequence[str]) -> None:
+    """Remove files; those that are gone are no error. Never raises: what stays is found by the next sweep."""
+    for name in names:
+        _unlink(path_of(root, name))
+
+
+def _publish(root: Path, name: str) -> None:
+    """Give a synced file its name, and make the name durable."""
+    path = path_of(root, name)
+    os.rename(path + ".tmp", path)  # noqa: PTH104
+    folder = os.open(folder_of(root, name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _write_all(file: int, data: bytes) -> None:
+    done = os.write(file, data)
+    while done < len(data):
+        done += os.write(file, memoryview(data)[done:])
+
+
+def _unlink(path: str) -> None:
+    try:
+        os.unlink(path)  # noqa: PTH108
+    except OSError:
+        return

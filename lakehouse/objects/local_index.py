@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The embedded store's index: which object is at which key, in an SQLite file of its own.
+
+An object exists exactly when its row does. Each change is one transaction that also notes the files which it leaves
+without an object (`trash`), so that a crash before they are removed leaves no unknown files.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lakehouse.core.errors import (
+    ContentDiffers,
+    DatabaseUnavailable,
+    DataTooNew,
+    PreconditionFailed,
+    StorageUnavailable,
+)
+from lakehouse.core.paths import after_prefix
+from lakehouse.objects.address import key_text
+from lakehouse.objects.port import ObjectInfo, PutMode, StoredObject
+from lakehouse.sqlite.readers import Readers
+from lakehouse.sqlite.writer import Writer
+
+if TYPE_CHECKING:
+    import sqlite3
+    from collections.abc import Callable, Sequence
+    from pathlib import Path
+    from typing import TypeVar
+
+    T = TypeVar("T")
+
+SCHEMA = 1
+
+_TABLES = """
+create table if not exists objects (
+    bucket text not null,
+    key blob not null,
+    file text not null,
+    start integer not null,
+    size integer not null,
+    etag text not null,
+    modified real not null,
+    content_type text not null,
+    metadata text not null,
+    primary key (bucket, key)
+) strict, without rowid;
+create table if not exists trash (file text primary key) strict, without rowid;
+"""
+
+_COLUMNS = "file, start, size, etag, modified, content_type, metadata"
+_FIND = f"select {_COLUMNS} from objects where bucket = ? and key = ?"  # noqa: S608 - our own columns
+_INSERT = "insert into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing"
+_REPLACE = "insert or replace into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PAGE = f"select key, {_COLUMNS} from objects where bucket = ? and key >= ? and key < ? order by key limit ?"  # noqa: S608
+_PAGE_OPEN = f"select key, {_COLUMNS} from objects where bucket = ? and key >= ? order by key limit ?"  # noqa: S608
+
+
+class Row(msgspec.Struct, frozen=True):
+    """What the index says of an object: its file, where in it the bytes start, and its facts."""
+
+    file: str
+    start: int
+    info: ObjectInfo
+
+
+def _row(columns: Sequence[Any]) -> Row:
+    file, start, size, etag, modified, content_type, metadata = columns
+    facts = ObjectInfo(size, etag, modified, content_type, json.loads(metadata) if metadata != "{}" else {})
+    return Row(file, start, facts)
+
+
+def _columns(bucket: str, key: bytes, row: Row) -> tuple[str | bytes | int | float, ...]:
+    info = row.info
+    metadata = json.dumps(info.metadata, separators=(",", ":")) if info.metadata else "{}"
+    return bucket, key, row.file, row.start, info.size, info.etag, info.modified, info.content_type, metadata
+
+
+class Index:
+    """Rows by bucket and key. Reads run at once on the calling thread, writes are committed together."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or make the file at `path`. Raises StartupError."""
+        self._writer = Writer(path)
+        self._readers = Readers(path)
+        self._removed: list[str] = []
+
+    async def prepare(self) -> bool:
+        """Make the tables; whether they have yet to be filled from the files. Raises DataTooNew."""
+
+        def make(connection: sqlite3.Connection) -> bool:
+            (version,) = connection.execute("pragma user_version").fetchone()
+            if version > SCHEMA:
+                raise DataTooNew(
+                    f"the object store's index has version {version}, this program knows up to {SCHEMA}: "
+                    "use the version that made it, or a newer one"
+                )
+            for statement in _TABLES.strip().split(";\n"):
+                connection.execute(statement)
+            return bool(version == 0)
+
+        return await self._run(make, savepoint=True)
+
+    async def filled(self) -> None:
+        """Note that every file has its row: the index is to be believed from here on."""
+
+        def mark(connection: sqlite3.Connection) -> None:
+            connection.execute(f"pragma user_version = {SCHEMA}")
+
+        await self._run(mark)
+
+    def find(self, bucket: str, key: bytes) -> Row | None:
+        """The row of an object, or None. Raises StorageUnavailable."""
+        found = self._all(_FIND, (bucket, key))
+        return _row(found[0]) if found else None
+
+    def page(self, bucket: str, *, prefix: bytes, after: bytes, limit: int) -> list[StoredObject]:
+        """Up to `limit` objects in order of key. Raises StorageUnavailable."""
+        # Keys begin at the prefix itself, or after the last one seen: the latter excludes, so add the least byte.
+        first = max(prefix, after + b"\x00" if after else b"")
+        end = after_prefix(prefix)
+        if end is None:
+            rows = self._all(_PAGE_OPEN, (bucket, first, limit))
+        else:
+            rows = self._all(_PAGE, (bucket, first, end, limit))
+        return [StoredObject(key_text(row[0]), _row(row[1:]).info) for row in rows]
+
+    async def put(self, bucket: str, key: bytes, row: Row, mode: PutMode) -> tuple[Row, list[str]]:
+        """Point a key at a file; the row that now stands, and files to remove.
+
+        With ONCE the row that was there stands when its bytes are the same; then `row.file` is to be removed. Raises
+        PreconditionFailed, ContentDiffers, StorageFull, StorageUnavailable; then nothing has changed.
+        """
+        info, columns = row.info, _columns(bucket, key, row)
+        emptied = self._take_removed()
+
+        def replace(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
+            old = connection.execute("select file from objects where bucket = ? and key = ?", (bucket, key)).fetchone()
+            connection.execute(_REPLACE, columns)
+            if old is not None:
+                connection.execute("insert or ignore into trash values (?)", old)
+            _empty(connection, emptied)
+            return row, [] if old is None else [old[0]]
+
+        def insert(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
+            if connection.execute(_INSERT, columns).rowcount == 1:
+                return row, []
+            if mode is PutMode.CREATE:
+                raise PreconditionFailed
+            there = _row(connection.execute(_FIND, (bucket, key)).fetchone())
+            if (there.info.size, there.info.etag) != (info.size, info.etag):
+                raise ContentDiffers
+            return there, [row.file]
+
+        if mode is PutMode.REPLACE:
+            return await self._run(replace)
+        self._removed += emptied
+        return await self._run(insert)
+
+    async def delete(self, keys: Sequence[tuple[str, bytes]]) -> list[str]:
+        """Drop the rows of these keys in one transaction; the files that are to be removed."""
+        emptied = self._take_removed()
+
+        def drop(connection: sqlite3.Connection) -> list[str]:
+            names: list[str] = []
+            for place in keys:
+                sql = "delete from objects where bucket = ? and key = ? returning file"
+                names += [name for (name,) in connection.execute(sql, place).fetchall()]
+            connection.executemany("insert or ignore into trash values (?)", [(name,) for name in names])
+            _empty(connection, emptied)
+            return names
+
+        return await self._run(drop)
+
+    def removed(self, names: Sequence[str]) -> None:
+        """Note that these files of the trash are gone; a later transaction strikes them out."""
+        self._removed += names
+
+    def trash(self) -> list[str]:
+        """Files that have no object any more and may still be there."""
+        return [name for (name,) in self._all("select file from trash", ())]
+
+    async def empty_trash(self) -> None:
+        """Strike out now what `removed` noted."""
+        emptied = self._take_removed()
+        if emptied:
+            await self._run(lambda connection: _empty(connection, emptied))
+
+    async def restore(self, rows: Sequence[tuple[str, bytes, Row]]) -> None:
+        """Add rows that were read from files' headers; of two files of one key the younger one wins."""
+
+        def add(connection: sqlite3.Connection) -> None:
+            for bucket, key, row in rows:
+                connection.execute(
+                    "insert into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set "
+                    "file = excluded.file, start = excluded.start, size = excluded.size, etag = excluded.etag, "
+                    "modified = excluded.modified, content_type = excluded.content_type, "
+                    "metadata = excluded.metadata where excluded.modified > modified",
+                    _columns(bucket, key, row),
+                )
+
+        await self._run(add)
+
+    def close(self) -> None:
+        """Wait for what was accepted, then let go of the file. Blocks."""
+        self._readers.close()
+        self._writer.close()
+
+    def _take_removed(self) -> list[str]:
+        taken, self._removed = self._removed, []
+        return taken
+
+    def _all(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        try:
+            return self._readers.all(sql, params)
+        except DatabaseUnavailable as error:
+            raise StorageUnavailable(f"{StorageUnavailable.default} ({error})") from error
+
+    async def _run(self, job: Callable[[sqlite3.Connection], T], *, savepoint: bool = False) -> T:
+        try:
+            return await self._writer.run(job, savepoint=savepoint)
+        except DatabaseUnavailable as error:
+            raise StorageUnavailable(f"{StorageUnavailable.default} ({error})") from error
+
+
+def _empty(connection: sqlite3.Connection, names: Sequence[str]) -> None:
+    if names:
+        connection.executemany("delete from trash where file = ?", [(name,) for name in names])

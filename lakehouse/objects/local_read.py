@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Reading bytes of a file: at once when the system has them in memory, on a thread only when it must read the disk.
+
+A read through a thread costs twice the time of one that finds its pages cached, and a read of the disk on the event
+loop would hold up everybody; `preadv` with RWF_NOWAIT tells the two apart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from typing import TYPE_CHECKING
+
+from lakehouse.core.errors import StorageUnavailable
+from lakehouse.objects.body import CHUNK
+from lakehouse.objects.disk_errors import disk_error
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+_NOWAIT = getattr(os, "RWF_NOWAIT", 0)
+
+
+def read_cached(file: int, offset: int, length: int) -> bytes | None:
+    """`length` bytes at `offset` if all of them are in memory, else None."""
+    if not _NOWAIT or not hasattr(os, "preadv"):
+        return None
+    buffer = bytearray(length)
+    try:
+        found = os.preadv(file, [buffer], offset, _NOWAIT)
+    except OSError:  # nothing is cached, or the file system does not know the flag
+        return None
+    return bytes(buffer) if found == length else None
+
+
+def read_disk(file: int, offset: int, length: int) -> bytes:
+    """`length` bytes at `offset`, waiting for the disk. Raises StorageUnavailable, also when the file is shorter."""
+    try:
+        data = os.pread(file, length, offset)
+        while len(data) < length:
+            more = os.pread(file, length - len(data), offset + len(data))
+            if not more:
+                raise StorageUnavailable("an object's file is shorter than the index says; check the disk")
+            data += more
+    except OSError as error:
+        raise disk_error(error) from error
+    return data
+
+
+class FileBody:
+    """Part of an open file as a stream of chunks. Owns the descriptor, and closes it at the end, or when dropped."""
+
+    def __init__(self, file: int, offset: int, length: int, executor: Executor) -> None:
+        self._file = file
+        self._at = offset
+        self._end = offset + length
+        self._executor = executor
+
+    def __aiter__(self) -> FileBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        length = min(CHUNK, self._end - self._at)
+        if length <= 0 or self._file < 0:
+            await self.aclose()
+            raise StopAsyncIteration
+        data = read_cached(self._file, self._at, length)
+        if data is None:
+            # A copy of the descriptor: the thread may still read after this stream was cancelled and closed.
+            copy = os.dup(self._file)
+            loop = asyncio.get_running_loop()
+            data = await loop.run_in_executor(self._executor, _read_and_close, copy, self._at, length)
+        self._at += length
+        if self._at >= self._end:
+            await self.aclose()
+        return data
+
+    async def aclose(self) -> None:
+        """Close the file; may be called again."""
+        file, self._file = self._file, -1
+        if file >= 0:
+            os.close(file)
+
+    def __del__(self) -> None:
+        if self._file >= 0:
+            os.close(self._file)
+
+
+def _read_and_close(file: int, offset: int, length: int) -> bytes:
+    try:
+        return read_disk(file, offset, length)
+    finally:
+        os.close(file)
