@@ -2,7 +2,8 @@
 """Where settings come from: defaults < `lakehouse.toml` < environment < flags. Each value knows its origin.
 
 A key is written `port` or `log.level`; in the environment `LAKEHOUSE_PORT` and `LAKEHOUSE_LOG__LEVEL`. A section that
-has a `url` can be given that alone: `LAKEHOUSE_DATABASE=sqlite:/srv/lake.sqlite`. Unknown keys are errors; an empty variable is not set.
+has a `url` can be given that alone: `LAKEHOUSE_DATABASE=sqlite:/srv/lake.sqlite`. Unknown keys are errors;
+an empty variable counts as not set.
 """
 
 from __future__ import annotations

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What happens before the server listens: data directory, database, secret, first user.
+
+It runs once, whatever the number of workers, and again at every start without harm.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import msgspec
+
+from lakehouse.auth import setup
+from lakehouse.auth.keys import KeyRing
+from lakehouse.auth.secrets import configured_secret, generated_secret
+from lakehouse.core.clock import system_clock
+from lakehouse.core.errors import BadConfiguration, LakehouseError, StartupError
+from lakehouse.core.records import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from lakehouse.config.model import Config
+    from lakehouse.core.clock import Clock
+    from lakehouse.db.port import Database
+
+from contextlib import asynccontextmanager
+
+DATABASES = {"sqlite": "lakehouse.db.sqlite:SqliteDatabase"}
+"""Driver classes by the scheme of `database.url`."""
+DATABASE_FILE = "metadata.sqlite"
+SECRET_FILE = "secret"  # noqa: S105  (a file's name)
+
+
+class FirstStart(msgspec.Struct, frozen=True):
+    """What `serve` tells at the start.
+
+    `credentials`: the pair that the server made and nobody has used yet. `setup_token`: what setup from another machine
+    needs, while there is no first user.
+    """
+
+    credentials: Credentials | None = None
+    setup_token: str | None = None
+
+
+def data_folder(config: Config) -> Path:
+    """The data directory, made if need be. Raises StartupError."""
+    folder = Path(config.data).expanduser()
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StartupError(
+            f"the data directory {folder} cannot be made: {error}; choose another with --data"
+        ) from error
+    return folder
+
+
+def open_ring(config: Config) -> KeyRing:
+    """The keys. Raises StartupError."""
+    current = (
+        configured_secret(config.secret.reveal())
+        if config.secret
+        else generated_secret(data_folder(config) / SECRET_FILE)
+    )
+    return KeyRing(current, configured_secret(config.other_secret.reveal()) if config.other_secret else None)
+
+
+def open_database(config: Config) -> Database:
+    """The metadata database, as it is: not migrated. Raises StartupError."""
+    scheme, _, rest = (config.database.url or f"sqlite:{data_folder(config) / DATABASE_FILE}").partition(":")
+    driver = DATABASES.get(scheme)
+    if driver is None:
+        known = ", ".join(f"{name}:..." for name in DATABASES)
+        raise BadConfiguration(f"database.url: no database of the kind {scheme!r}; known are {known}")
+    path = Path(rest.removeprefix("//")).expanduser().absolute()
+    if not path.parent.is_dir():
+        raise BadConfiguration(f"database.url: the folder {path.parent} does not exist")
+    module, _, name = driver.partition(":")
+    made = getattr(import_module(module), name)
+    return cast("Database", made(path, inline_reads=config.database.inline_reads))
+
+
+@asynccontextmanager
+async def opened(config: Config) -> AsyncIterator[tuple[Database, KeyRing]]:
+    """Database and keys, migrated and tied to each other; closed at the end. Raises StartupError."""
+    ring = open_ring(config)
+    db = open_database(config)
+    try:
+        await db.migrate()
+        await setup.claim(db, ring)
+        yield db, ring
+    finally:
+        await db.close()
+
+
+async def first_start(config: Config, *, clock: Clock = system_clock) -> FirstStart:
+    """Bring the data directory up to date and see to the first user. Raises StartupError."""
+    pair = None
+    if config.admin_access_key_id:
+        pair = (config.admin_access_key_id, config.admin_secret_access_key.reveal())
+    made = None
+    async with opened(config) as (db, ring):
+        if config.first_user == "auto" or pair is not None:
+            try:
+                made = await setup.provide(db, ring, name=config.admin_name, pair=pair, now=clock())
+            except LakehouseError as error:
+                raise StartupError(f"the first user cannot be made: {error.message}") from error
+        if (await setup.state(db)).initialized:
+            return FirstStart()
+        return FirstStart(made, setup.setup_token(ring))
