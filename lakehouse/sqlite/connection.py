@@ -27,7 +27,7 @@ WRITE_CACHE_KIB = 32 * 1024
 READ_CACHE_KIB = 4 * 1024
 MMAP_BYTES = 1 << 30
 """Pages below this offset are read from the page cache of the system, without a copy."""
-CHECKPOINT_PAGES = 4000
+CHECKPOINT_PAGES = 2000
 """Log pages after which a commit moves them to the file. Part of the COMMIT, hence under the turnstile."""
 LOG_LIMIT_BYTES = 64 << 20
 """A log that grew beyond this (a reader held it up) is cut back to this."""

@@ -12,6 +12,8 @@ import fcntl
 import os
 from typing import TYPE_CHECKING
 
+from lakehouse.core.errors import StartupError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -23,10 +25,11 @@ class Turnstile:
     """
 
     def __init__(self, database: Path) -> None:
+        """Open the lock files of `database`. Raises StartupError."""
         self._next = _lock_file(database, "next")
         try:
             self._active = _lock_file(database, "active")
-        except OSError:
+        except StartupError:
             os.close(self._next)
             raise
 
@@ -47,4 +50,10 @@ class Turnstile:
 
 
 def _lock_file(database: Path, name: str) -> int:
-    return os.open(database.with_name(f"{database.name}.{name}"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    path = database.with_name(f"{database.name}.{name}")
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StartupError(
+            f"{path}: the lock file cannot be opened ({error.strerror}); check that the folder exists and is writable"
+        ) from error

@@ -36,7 +36,11 @@ MOST_ROWS = 10_000
 
 
 class _Request:
-    """A job, who waits for it, and what came of it."""
+    """A job, who waits for it, and what came of it.
+
+    An error's traceback holds the frame that ran the job, and that holds the request: so both `error` and `future` are
+    let go when the future is resolved, lest each refused write waits for the garbage collector.
+    """
 
     __slots__ = ("error", "future", "job", "loop", "result", "savepoint")
 
@@ -101,7 +105,10 @@ class Writer:
             if self._closed:
                 raise DatabaseUnavailable("the database is closed")
             self._queue.put(request)
-        return await request.future  # type: ignore[no-any-return]
+        try:
+            return await request.future  # type: ignore[no-any-return]
+        finally:
+            del request  # else an error holds this frame, which holds the future, which holds the error
 
     def close(self) -> None:
         """Wait for the jobs that were accepted, then let go of the file. Blocks; may be called again."""
@@ -122,7 +129,8 @@ class Writer:
                 with self._turnstile:
                     more = self._transact(batch)
                 _settle(batch)
-                del first
+                del batch, first
+                batch = []
         except BaseException as error:
             self._fail_all(batch, error)
             raise
@@ -182,7 +190,7 @@ class Writer:
         except BaseException as error:  # it belongs to the caller
             if not connection.in_transaction:
                 raise _TransactionLost from error
-            request.error = unavailable(error) or error
+            request.error = _for_caller(error)
             if request.savepoint:
                 connection.execute("rollback to job")
                 connection.execute("release job")
@@ -215,6 +223,14 @@ class Writer:
         _settle(batch)
 
 
+def _for_caller(error: BaseException) -> BaseException:
+    if isinstance(error, StopIteration):  # a future cannot carry it
+        stopped = RuntimeError("a job raised StopIteration")
+        stopped.__cause__ = error
+        return stopped
+    return unavailable(error) or error
+
+
 def _settle(batch: list[_Request]) -> None:
     """Tell those who wait, with one call into each of their loops."""
     loops: dict[asyncio.AbstractEventLoop, list[_Request]] = {}
@@ -230,10 +246,11 @@ def _settle(batch: list[_Request]) -> None:
 def _resolve(requests: list[_Request]) -> None:
     for request in requests:
         future, error = request.future, request.error
+        del request.future
         if future.done():  # the caller was cancelled
             continue
         if error is None:
             future.set_result(request.result)
         else:
-            request.error = None  # no cycle through the error's traceback
+            request.error = None
             future.set_exception(error)

@@ -1,0 +1,507 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every adapter of the database port is held to.
+
+An adapter joins by adding a fixture that opens it to `ADAPTERS`; SQL here is the portable subset that the engine uses.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from lakehouse.core.errors import DatabaseUnavailable, DataTooNew, LakehouseError, LostRace
+from lakehouse.db.migrations import MIGRATIONS, Migration
+from lakehouse.db.sqlite import SqliteDatabase
+from lakehouse.db.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+pytestmark = pytest.mark.anyio
+
+ADAPTERS = ["sqlite", "sqlite off the loop"]
+
+STAGE = "insert into staged (token, path, value) values (?, ?, ?)"
+SETTING = "insert into settings (repository, key, value, etag) values (?, ?, ?, '')"
+SCAN = "select path, value from staged where token = ? and path > ? order by path limit ?"
+
+
+@pytest.fixture(params=ADAPTERS)
+async def opened(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator[Callable[..., Any]]:
+    """A function that opens one more handle of the same, at first empty, database."""
+    handles = []
+
+    def open_(**options: Any) -> SqliteDatabase:
+        handle = SqliteDatabase(tmp_path / "meta.db", inline_reads=request.param == "sqlite", **options)
+        handles.append(handle)
+        return handle
+
+    yield open_
+    for handle in handles:
+        await handle.close()
+
+
+@pytest.fixture
+async def database(opened: Callable[..., Any]) -> Any:
+    handle = opened()
+    await handle.migrate()
+    return handle
+
+
+async def paths(database: Any, token: int = 1) -> list[bytes]:
+    return [row[0] for row in await database.all("select path from staged where token = ? order by path", (token,))]
+
+
+def stage(path: bytes, value: bytes = b"v", token: int = 1) -> Statement:
+    return Statement(STAGE, (token, path, value), rows=1)
+
+
+# -- migrations --------------------------------------------------------------------------------------------------------
+
+
+async def test_migrating_again_changes_nothing(opened: Any) -> None:
+    first, second = opened(), opened()
+    assert await first.migrate() == len(MIGRATIONS)
+    await first.apply(stage(b"a"))
+    assert await first.migrate() == len(MIGRATIONS)
+    assert await second.migrate() == len(MIGRATIONS)
+    assert await paths(second) == [b"a"]
+
+
+async def test_two_handles_migrate_at_once(opened: Any) -> None:
+    handles = [opened(), opened()]
+    assert await asyncio.gather(*(handle.migrate() for handle in handles)) == [len(MIGRATIONS)] * 2
+
+
+async def test_a_later_step_is_applied_to_a_database_in_use(opened: Any) -> None:
+    old = opened()
+    await old.migrate()
+    await old.apply(stage(b"a"))
+    later = Migration("0002_more", ("create table more (id {identity}, name {text} not null) {table}",))
+    new = opened(migrations=(*MIGRATIONS, later))
+    assert await new.migrate() == len(MIGRATIONS) + 1
+    await new.apply(Statement("insert into more (name) values ('x')", rows=1))
+    assert await paths(new) == [b"a"]
+
+
+async def test_a_database_from_a_newer_version_is_refused_and_left_alone(opened: Any) -> None:
+    later = Migration("9999_future", ("create table future (id {identity}) {table}",))
+    await opened(migrations=(*MIGRATIONS, later)).migrate()
+    old = opened()
+    with pytest.raises(DataTooNew, match=rf"9999_future.*{MIGRATIONS[-1].name}"):
+        await old.migrate()
+    assert await old.all("select id from future") == []
+
+
+async def test_a_step_that_fails_leaves_nothing_behind(opened: Any) -> None:
+    broken = Migration(
+        "0002_broken", ("create table half (id {identity}) {table}", "create table half (id {identity})")
+    )
+    handle = opened(migrations=(*MIGRATIONS, broken))
+    with pytest.raises(Exception, match="half"):
+        await handle.migrate()
+    fixed = Migration("0002_broken", ("create table half (id {identity}) {table}",))
+    assert await opened(migrations=(*MIGRATIONS, fixed)).migrate() == len(MIGRATIONS) + 1
+
+
+# -- atomicity and guards ----------------------------------------------------------------------------------------------
+
+
+async def test_nothing_to_apply(database: Any) -> None:
+    assert await database.apply() == []
+
+
+async def test_each_statement_sees_those_before_it(database: Any) -> None:
+    copy = "insert into staged (token, path, value) select 2, path, value from staged where token = 1"
+    await database.apply(stage(b"a"), stage(b"b"), Statement(copy, rows=2))
+    assert await paths(database, 2) == [b"a", b"b"]
+
+
+async def test_a_guard_that_fails_undoes_what_came_before_and_raises_its_own_error(database: Any) -> None:
+    lost = LostRace()
+    guard = Statement("update staged set value = ? where token = 9", (b"x",), rows=1, otherwise=lost)
+    with pytest.raises(LostRace) as caught:
+        await database.apply(stage(b"a"), guard, stage(b"b"))
+    assert caught.value is lost
+    assert await paths(database) == []
+
+
+async def test_a_lone_statement_that_changes_too_many_rows_is_undone(database: Any) -> None:
+    await database.apply(stage(b"a"), stage(b"b"))
+    with pytest.raises(LostRace):
+        await database.apply(Statement("delete from staged where token = 1", rows=1, otherwise=LostRace()))
+    assert await paths(database) == [b"a", b"b"]
+
+
+async def test_a_lone_statement_that_changes_too_many_rows_does_not_touch_its_neighbours(database: Any) -> None:
+    await database.apply(stage(b"a"), stage(b"b"))
+    greedy = Statement("delete from staged where token = 1", rows=1, otherwise=LostRace())
+    work = [database.apply(greedy if n % 5 == 2 else stage(b"%04d" % n, token=2)) for n in range(200)]
+    outcomes = await asyncio.gather(*work, return_exceptions=True)
+    assert [type(outcome) for n, outcome in enumerate(outcomes) if n % 5 == 2] == [LostRace] * 40
+    assert await paths(database) == [b"a", b"b"]
+    assert await paths(database, 2) == [b"%04d" % n for n in range(200) if n % 5 != 2]
+
+
+async def test_no_rows_may_be_required(database: Any) -> None:
+    none = Statement("delete from staged where token = 1", rows=0, otherwise=LostRace())
+    await database.apply(none)
+    await database.apply(stage(b"a"))
+    with pytest.raises(LostRace):
+        await database.apply(none)
+    assert await paths(database) == [b"a"]
+
+
+async def test_a_guard_without_an_error_of_its_own(database: Any) -> None:
+    with pytest.raises(DatabaseUnavailable):
+        await database.apply(Statement("delete from staged where token = 1", rows=1))
+
+
+async def test_the_same_error_value_is_raised_again_without_growing(database: Any) -> None:
+    lost = LostRace()
+    guard = Statement("delete from staged where token = 1", rows=1, otherwise=lost)
+    depths = []
+    for _ in range(5):
+        with pytest.raises(LostRace):
+            await database.apply(guard)
+        depths.append(len(traceback.extract_tb(lost.__traceback__)))
+        assert lost.__context__ is None
+    assert len(set(depths)) == 1
+
+
+async def test_appliers_that_fail_do_not_touch_their_neighbours(database: Any) -> None:
+    async def one(number: int) -> None:
+        guard = Statement("delete from staged where token = 77", rows=number % 2, otherwise=LostRace())
+        await database.apply(stage(b"%04d" % number), guard)
+
+    outcomes = await asyncio.gather(*(one(number) for number in range(400)), return_exceptions=True)
+    assert [number for number, outcome in enumerate(outcomes) if outcome is None] == list(range(0, 400, 2))
+    assert await paths(database) == [b"%04d" % number for number in range(0, 400, 2)]
+
+
+async def test_a_mistake_is_not_disguised_as_a_database_that_cannot_be_reached(database: Any) -> None:
+    await database.apply(stage(b"a"))
+    for mistake in (stage(b"a"), Statement("insert into no_such_table values (1)"), Statement(STAGE, (1, b"x", None))):
+        with pytest.raises(Exception, match=".") as caught:
+            await database.apply(stage(b"b"), mistake)
+        assert not isinstance(caught.value, LakehouseError)
+    with pytest.raises(Exception, match="no_such") as caught:
+        await database.one("select * from no_such_table")
+    assert not isinstance(caught.value, LakehouseError)
+    assert await paths(database) == [b"a"]
+
+
+async def test_a_caller_that_goes_away_leaves_all_or_nothing(database: Any) -> None:
+    tasks = [asyncio.create_task(database.apply(stage(b"%03d" % n), stage(b"%03d+" % n))) for n in range(60)]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    found = set(await paths(database))
+    assert {b"%03d" % n for n in range(1, 60, 2)} <= found
+    assert all((b"%03d" % n in found) == (b"%03d+" % n in found) for n in range(60))
+
+
+# -- many and RETURNING ------------------------------------------------------------------------------------------------
+
+
+async def test_many_counts_all_rounds_together(database: Any) -> None:
+    rows = tuple((1, b"%05d" % n, b"v") for n in range(2500))
+    await database.apply(Statement(STAGE, many=rows, rows=2500))
+    ignore = f"{STAGE} on conflict (token, path) do nothing"
+    with pytest.raises(LostRace):
+        await database.apply(Statement(ignore, many=(*rows[:3], (1, b"x", b"")), rows=4, otherwise=LostRace()))
+    assert len(await paths(database)) == 2500
+    await database.apply(Statement(ignore, many=(*rows[:3], (1, b"x", b"")), rows=1, otherwise=LostRace()))
+    assert len(await paths(database)) == 2501
+
+
+async def test_many_of_none(database: Any) -> None:
+    assert await database.apply(Statement(STAGE, many=(), rows=0)) == [[]]
+
+
+async def test_many_that_fails_half_way_is_undone(database: Any) -> None:
+    with pytest.raises(Exception, match=".") as caught:
+        await database.apply(Statement(STAGE, many=((1, b"a", b""), (1, b"b", b""), (1, b"a", b""))))
+    assert not isinstance(caught.value, LakehouseError)
+    assert await paths(database) == []
+
+
+async def test_returning(database: Any) -> None:
+    made = "insert into users (name, created) values (?, 5) returning id, name"
+    first, nothing, both = await database.apply(
+        Statement(made, ("ann",), rows=1),
+        Statement("delete from staged where token = 1"),
+        Statement(made, many=(("bob",), ("cyd",)), rows=2),
+    )
+    assert [row[1] for row in first] == ["ann"]
+    assert nothing == []
+    assert [row[1] for row in both] == ["bob", "cyd"]
+    ids = [row[0] for row in first + both]
+    assert ids == sorted(set(ids))
+    changed = await database.apply(
+        Statement("update users set created = created + 1 where id = ? returning created", ids[:1])
+    )
+    assert changed == [[(6,)]]
+
+
+async def test_returning_counts_for_the_guard(database: Any) -> None:
+    await database.apply(stage(b"a"), stage(b"b"))
+    take = Statement("delete from staged where token = 1 returning path", rows=1, otherwise=LostRace())
+    with pytest.raises(LostRace):
+        await database.apply(take)
+    assert await paths(database) == [b"a", b"b"]
+
+
+async def test_an_insert_that_begins_with_a_common_table(database: Any) -> None:
+    await database.apply(stage(b"a"), stage(b"b"))
+    copy = (
+        "with old as (select path, value from staged where token = 1)"
+        " insert into staged (token, path, value) select 2, path, value from old"
+    )
+    await database.apply(Statement(copy, rows=2, otherwise=LostRace()))
+    with pytest.raises(LostRace):
+        await database.apply(Statement(copy.replace("select 2", "select 3"), rows=3, otherwise=LostRace()))
+    assert (await paths(database, 2), await paths(database, 3)) == ([b"a", b"b"], [])
+
+
+# -- values and order --------------------------------------------------------------------------------------------------
+
+BLOBS = [
+    b"\x00",
+    b"\x00\x00",
+    b"\x01\xff",
+    b"A",
+    b"a",
+    b"a.b",
+    b"a/b",
+    b"ab",
+    b"z",
+    b"\x7f",
+    b"\x80",
+    "é".encode(),
+    b"\xff",
+]
+TEXTS = ["B", "Z", "_x", "a", "a.b", "a/b", "aa", "é", "ß", "ﬀ", "漢", "😀"]
+
+
+async def test_bytes_come_back_as_they_went_and_sort_bytewise(database: Any) -> None:
+    await database.apply(
+        Statement(STAGE, many=tuple((1, path, path[::-1]) for path in reversed(BLOBS)), rows=len(BLOBS))
+    )
+    rows = await database.all("select path, value from staged where token = 1 order by path")
+    assert rows == [(path, path[::-1]) for path in sorted(BLOBS)]
+
+
+async def test_text_comes_back_as_it_went_and_sorts_by_code_point(database: Any) -> None:
+    await database.apply(
+        Statement(SETTING, many=tuple((1, text, text * 3) for text in reversed(TEXTS)), rows=len(TEXTS))
+    )
+    rows = await database.all("select key, value from settings where repository = 1 order by key")
+    assert rows == [(text, text * 3) for text in sorted(TEXTS)]
+    assert await database.all("select key from settings where key > 'Z' order by key limit 1") == [("_x",)]
+
+
+@pytest.mark.parametrize("number", [0, -1, 2**31, 2**63 - 1, -(2**63)])
+async def test_integers_of_64_bits(database: Any, number: int) -> None:
+    await database.apply(Statement(STAGE, (number, b"a", b""), rows=1))
+    assert await database.one("select token, value from staged where token = ?", (number,)) == (number, b"")
+
+
+async def test_null_and_empty_are_different(database: Any) -> None:
+    insert = (
+        "insert into commits (repository, id, parents, root, committer, message, created, generation, paths)"
+        " values (1, ?, '[]', '', '', '', 0, 1, ?)"
+    )
+    await database.apply(Statement(insert, many=(("a", None), ("b", b"")), rows=2))
+    assert await database.all("select id, paths from commits order by id") == [("a", None), ("b", b"")]
+
+
+async def test_a_large_value(database: Any) -> None:
+    value = bytes(range(256)) * 4096
+    await database.apply(stage(b"a", value))
+    assert await database.one("select value from staged where token = 1") == (value,)
+
+
+# -- reads -------------------------------------------------------------------------------------------------------------
+
+
+async def test_one_and_all(database: Any) -> None:
+    assert await database.one("select path from staged") is None
+    assert await database.all("select path from staged") == []
+    await database.apply(stage(b"a"), stage(b"b"))
+    assert await database.one("select path from staged order by path") == (b"a",)
+    assert await database.all("select path from staged where path > ? order by path", (b"a",)) == [(b"b",)]
+
+
+async def test_a_read_sees_what_was_acknowledged_before_it_on_every_handle(database: Any, opened: Any) -> None:
+    other = opened()
+    for n in range(50):
+        writer, reader = (database, other) if n % 2 else (other, database)
+        await writer.apply(stage(b"%03d" % n))
+        assert await reader.one("select count(*) from staged") == (n + 1,)
+        assert await writer.one("select count(*) from staged") == (n + 1,)
+
+
+async def test_reads_never_see_half_of_a_transaction(database: Any) -> None:
+    await database.apply(stage(b"n", b"0"), stage(b"n", b"0", token=2))
+    update = "update staged set value = ? where token = ? and path = ?"
+
+    async def write() -> None:
+        for n in range(100):
+            value = b"%d" % n
+            await database.apply(
+                Statement(update, (value, 1, b"n"), rows=1), Statement(update, (value, 2, b"n"), rows=1)
+            )
+
+    writing = asyncio.create_task(write())
+    while not writing.done():
+        rows = await database.all("select value from staged")
+        assert rows[0] == rows[1]
+        await asyncio.sleep(0)
+    await writing
+
+
+@pytest.mark.parametrize(("count", "size"), [(0, 5), (1, 5), (4, 5), (5, 5), (6, 5), (10, 5), (23, 7), (3, 1)])
+async def test_pages(database: Any, count: int, size: int) -> None:
+    wanted = [(b"%04d" % n, b"v") for n in range(count)]
+    await database.apply(Statement(STAGE, many=tuple((1, *row) for row in wanted)), stage(b"0002", token=2))
+    pages = [page async for page in database.pages(SCAN, (1, b""), size=size)]
+    assert [row for page in pages for row in page] == wanted
+    assert all(0 < len(page) <= size for page in pages)
+
+
+async def test_pages_by_two_columns(database: Any) -> None:
+    wanted = [(token, b"%d" % n) for token in (1, 2, 3) for n in range(7)]
+    await database.apply(Statement(STAGE, many=tuple((*row, b"") for row in wanted)))
+    sql = "select token, path from staged where token < ? and (token, path) > (?, ?) order by token, path limit ?"
+    for size in (1, 3, 7, 50):
+        pages = [page async for page in database.pages(sql, (3, 1, b"2"), size=size, keys=2)]
+        assert [row for page in pages for row in page] == [row for row in wanted if (1, b"2") < row < (3,)]
+
+
+async def test_pages_while_others_write(database: Any) -> None:
+    stable = [b"%04d" % n for n in range(0, 400, 2)]
+    await database.apply(Statement(STAGE, many=tuple((1, path, b"") for path in stable)))
+    seen: list[bytes] = []
+    number = 1
+    async for page in database.pages(SCAN, (1, b""), size=20):
+        seen.extend(row[0] for row in page)
+        come = Statement(STAGE, many=tuple((1, b"%04d" % n, b"") for n in range(number, 400, 40)))
+        await database.apply(come, Statement("delete from staged where path = ?", (b"%04d" % (number - 2),)))
+        number += 2
+    assert seen == sorted(set(seen))
+    assert set(stable) - set(seen) <= {path for path in stable if int(path) < number}
+    assert {path for path in stable if int(path) >= 40} <= set(seen)
+
+
+async def test_pages_that_are_left_half_read_hold_nothing_up(database: Any) -> None:
+    await database.apply(Statement(STAGE, many=tuple((1, b"%04d" % n, b"") for n in range(100))))
+    pages = database.pages(SCAN, (1, b""), size=10)
+    first = await anext(pages)
+    await database.apply(Statement("delete from staged where token = 1", rows=100))
+    assert await database.one("select count(*) from staged") == (0,)
+    assert [page async for page in pages] == []
+    assert len(first) == 10
+
+
+# -- concurrency -------------------------------------------------------------------------------------------------------
+
+
+async def test_compare_and_set_loses_no_step(database: Any, opened: Any) -> None:
+    await database.apply(stage(b"n", b"0"))
+    handles = [database, opened()]
+    step = "update staged set value = ? where token = 1 and path = ? and value = ?"
+
+    async def client(handle: Any) -> None:
+        done = 0
+        while done < 10:
+            (old,) = await handle.one("select value from staged where token = 1")
+            try:
+                await handle.apply(Statement(step, (b"%d" % (int(old) + 1), b"n", old), rows=1, otherwise=LostRace()))
+                done += 1
+            except LostRace:
+                continue
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(12):
+            group.create_task(client(handles[number % 2]))
+    assert await database.one("select value from staged where token = 1") == (b"120",)
+
+
+async def test_if_none_match_has_one_winner_for_each_key(database: Any, opened: Any) -> None:
+    await database.apply(Statement(STAGE, many=tuple((1, b"%03d" % n, b"") for n in range(0, 100, 2))))
+    handles = [database, opened()]
+    claim = f"{STAGE} on conflict (token, path) do update set value = excluded.value where length(staged.value) = 0"
+    wins: list[tuple[bytes, bytes]] = []
+
+    async def client(number: int) -> None:
+        for n in range(100):
+            path, me = b"%03d" % n, b"client %d" % number
+            try:
+                await handles[number % 2].apply(Statement(claim, (1, path, me), rows=1, otherwise=LostRace()))
+                wins.append((path, me))
+            except LostRace:
+                continue
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(client(number))
+    assert sorted(wins) == await database.all("select path, value from staged where token = 1 order by path")
+    assert len(wins) == 100
+
+
+async def test_ids_are_never_used_again(database: Any) -> None:
+    make = Statement("insert into users (name, created) values ('x', 0) returning id")
+    seen = set()
+    for _ in range(5):
+        ((row,),) = await database.apply(make)
+        assert row[0] not in seen
+        seen.add(row[0])
+        await database.apply(Statement("delete from users where id = ?", row, rows=1))
+
+
+async def test_a_branch_and_a_tag_cannot_have_one_name(database: Any) -> None:
+    insert = (
+        "insert into refs (repository, name, kind, commit_id, created, updated) values (1, ?, ?, '', 0, 0)"
+        " on conflict (repository, name) do nothing"
+    )
+
+    async def claim(number: int) -> bool:
+        try:
+            await database.apply(Statement(insert, (f"n{number // 2}", number % 2), rows=1, otherwise=LostRace()))
+        except LostRace:
+            return False
+        return True
+
+    won = await asyncio.gather(*(claim(number) for number in range(100)))
+    assert sum(won) == 50
+    assert await database.one("select count(*) from refs") == (50,)
+
+
+# -- opening and closing -----------------------------------------------------------------------------------------------
+
+
+async def test_what_was_written_is_there_after_closing(opened: Any) -> None:
+    first = opened()
+    await first.migrate()
+    pending = [asyncio.create_task(first.apply(stage(b"%03d" % n))) for n in range(100)]
+    await asyncio.sleep(0)
+    await first.close()
+    await asyncio.gather(*pending)
+    assert await paths(opened()) == [b"%03d" % n for n in range(100)]
+
+
+async def test_a_closed_database_says_so(database: Any) -> None:
+    await database.one("select 1")
+    await database.close()
+    await database.close()
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await database.apply(stage(b"a"))
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await database.one("select 1")
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        await anext(database.pages(SCAN, (1, b""), size=1))
