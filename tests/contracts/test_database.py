@@ -185,7 +185,7 @@ async def test_appliers_that_fail_do_not_touch_their_neighbours(database: Any) -
 async def test_a_mistake_is_not_disguised_as_a_database_that_cannot_be_reached(database: Any) -> None:
     await database.apply(stage(b"a"))
     for mistake in (stage(b"a"), Statement("insert into no_such_table values (1)"), Statement(STAGE, (1, b"x", None))):
-        with pytest.raises(Exception, match=".") as caught:
+        with pytest.raises(Exception, match=r".") as caught:
             await database.apply(stage(b"b"), mistake)
         assert not isinstance(caught.value, LakehouseError)
     with pytest.raises(Exception, match="no_such") as caught:
@@ -224,7 +224,7 @@ async def test_many_of_none(database: Any) -> None:
 
 
 async def test_many_that_fails_half_way_is_undone(database: Any) -> None:
-    with pytest.raises(Exception, match=".") as caught:
+    with pytest.raises(Exception, match=r".") as caught:
         await database.apply(Statement(STAGE, many=((1, b"a", b""), (1, b"b", b""), (1, b"a", b""))))
     assert not isinstance(caught.value, LakehouseError)
     assert await paths(database) == []
