@@ -10,12 +10,13 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── LinkAddressInvalid, LinkAddressExpired
     │   ├── NoChanges, DirtyBranch, InvalidMergeStrategy, NoMergeBase, StagingIsNotCommit, NoSuchParent, ParentRequired
     │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
+    │   ├── InvalidPart, InvalidPartOrder, PartTooSmall
     ├── Unauthenticated      401   who is asking is not known
     ├── PermissionDenied     403   known, but not allowed
     │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion
     ├── NotFound             404
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
-    │   ├── BucketNotFound, SettingNotFound, UserNotFound
+    │   ├── BucketNotFound, SettingNotFound, UserNotFound, UploadNotFound, EndpointNotFound
     ├── AlreadyExists        409
     │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
     ├── Conflict             409
@@ -221,6 +222,18 @@ class IncompleteBody(InvalidArgument):
     default = "the request body ended before its declared length; nothing was stored"
 
 
+class InvalidPart(InvalidArgument):
+    """A part that completes an upload was never uploaded, or its ETag is another one."""
+
+
+class InvalidPartOrder(InvalidArgument):
+    default = "the parts must be listed in ascending order of their numbers, each once"
+
+
+class PartTooSmall(InvalidArgument):
+    default = "every part but the last one must have at least 5 MiB"
+
+
 # -- 403 ---------------------------------------------------------------------------------------------------------------
 
 
@@ -273,12 +286,22 @@ class BucketNotFound(NotFound):
     default = "The specified bucket does not exist"
 
 
+class UploadNotFound(NotFound):
+    default = "the multipart upload does not exist; it may have been completed or aborted"
+
+
 class SettingNotFound(NotFound):
     """The setting was never made, or was deleted."""
 
 
 class UserNotFound(NotFound):
     default = "user not found"
+
+
+class EndpointNotFound(NotFound):
+    """No operation has this path."""
+
+    default = "invalid API endpoint"
 
 
 # -- 409 ---------------------------------------------------------------------------------------------------------------
