@@ -80,6 +80,11 @@ class TreeWriter:
         self._levels[level].last = unpack_child(values[-1]).id
         self._push(level + 1, keys, values)
 
+    @property
+    def pending(self) -> int:
+        """Number of nodes that `take` would return."""
+        return len(self._ready)
+
     def take(self) -> list[Encoded]:
         """The nodes finished since the last call: to be stored before the root is used."""
         ready, self._ready = self._ready, []

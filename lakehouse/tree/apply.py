@@ -1,0 +1,279 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes applied to a tree: only what they touch is read and written again, O(changes x log n).
+
+The result is the tree that a build of the changed content would make, whatever the changes and their pages. What is no
+change by identity keeps the bytes that the tree has; if nothing is left to change, the root stays.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.ids import MetaRangeId
+from lakehouse.core.offload import breathe
+from lakehouse.format.changed_paths import PathsFilter
+from lakehouse.format.entry import same_identity
+from lakehouse.format.node import Node, unpack_child
+from lakehouse.tree.plan import run
+from lakehouse.tree.writer import TreeWriter
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+    from typing import TypeAlias
+
+    from lakehouse.tree.plan import Nodes, Plan
+    from lakehouse.tree.store import NodeStore
+
+Change: TypeAlias = "tuple[bytes, bytes]"
+"""A key and its new packed entry, or TOMBSTONE."""
+Same: TypeAlias = "Callable[[bytes, bytes], bool]"
+
+_TOGETHER = 32
+"""Nodes read at the same time, and nodes gathered before they are stored."""
+
+
+class Applied(msgspec.Struct, frozen=True):
+    """`changed` keys are different by identity now; `paths` is the filter over them (None: too many)."""
+
+    root: MetaRangeId
+    changed: int
+    paths: bytes | None
+
+
+async def apply(
+    store: NodeStore,
+    root: MetaRangeId,
+    changes: AsyncIterator[list[Change]],
+    *,
+    same: Same = same_identity,
+) -> Applied:
+    """Store the tree `root` with `changes` made to it.
+
+    Keys ascend strictly over all pages; a page is best about 1,000 long. A tombstone over nothing is ignored, and so
+    is an entry that is the `same` as the one there. All new nodes are durable when it returns; when it raises, some
+    nodes may be stored, which harms nothing. Raises DataDamaged, StorageFull, StorageUnavailable.
+    """
+    applier = _Applier(store, root, same)
+    async for page in changes:
+        if page:
+            await run(store, applier.page([key for key, _ in page], [value for _, value in page]), items=_work(page))
+            await applier.flush(_TOGETHER)
+    if not applier.changed:
+        return Applied(root, 0, applier.paths.packed())
+    new_root = await run(store, applier.end())
+    await applier.flush(1)
+    return Applied(new_root, applier.changed, applier.paths.packed())
+
+
+def _work(page: list[Change]) -> int:
+    """About how many entries are computed over: a change of its own rewrites a leaf."""
+    return len(page) * 20
+
+
+class _Frame:
+    """A node of the old tree that is being gone through. `last`: the last node of its level."""
+
+    __slots__ = ("at", "last", "node")
+
+    def __init__(self, node: Node, *, last: bool) -> None:
+        self.node = node
+        self.at = 0
+        self.last = last
+
+
+class _Applier:
+    """Goes through the old tree once, from left to right, in step with the changes."""
+
+    def __init__(self, store: NodeStore, root: MetaRangeId, same: Same) -> None:
+        self._store = store
+        self._root = root
+        self._same = same
+        self._writer = TreeWriter(store.boundary)
+        self._frames: list[_Frame] = []
+        self._ahead: dict[int, Nodes] = {}
+        self._begun = False
+        self.changed = 0
+        self.paths = PathsFilter()
+
+    async def flush(self, least: int) -> None:
+        """Store the nodes made so far, if they are `least` or more."""
+        if self._writer.pending >= least:
+            await self._store.write(self._writer.take())
+
+    def page(self, keys: list[bytes], values: list[bytes]) -> Plan[None]:
+        """Go through the old tree up to the last of these changes."""
+        if not self._begun:
+            self._begun = True
+            yield from self._begin()
+        done = 0
+        while done < len(keys):
+            if not self._frames:
+                done = self._append(keys, values)
+            elif self._frames[-1].node.level:
+                yield from self._descend(self._frames[-1], keys, done)
+            else:
+                done = self._change_leaf(self._frames[-1], keys, values, done)
+                breathe()
+        if not self.changed:
+            self._writer.take()
+
+    def end(self) -> Plan[MetaRangeId]:
+        """Take over the rest of the old tree and close the new one."""
+        while self._frames:
+            frame = self._frames[-1]
+            if frame.node.level:
+                yield from self._descend(frame, [], 0)
+            else:
+                self._feed(frame, len(frame.node.keys))
+                self._leave()
+        return self._writer.finish()
+
+    def _begin(self) -> Plan[None]:
+        if self._root:
+            nodes = yield [self._root]
+            self._frames.append(_Frame(nodes[self._root], last=True))
+
+    def _append(self, keys: list[bytes], values: list[bytes]) -> int:
+        """Changes to the empty tree."""
+        kept = [(key, value) for key, value in zip(keys, values, strict=True) if value]
+        added = [key for key, _ in kept]
+        self.changed += len(kept)
+        self.paths.add(added)
+        self._writer.feed(added, [value for _, value in kept])
+        return len(keys)
+
+    def _descend(self, frame: _Frame, keys: list[bytes], done: int) -> Plan[None]:
+        """One step in an inner node: adopt the children before the next change, enter a child, or leave the node."""
+        node, total = frame.node, len(frame.node.keys)
+        if frame.at == total:
+            self._leave()
+            return
+        touched = _touched(frame, keys, done)
+        if touched == frame.at:
+            yield from self._enter(frame, keys, done)
+            return
+        last = frame.last and touched == total
+        vain = not frame.at and touched == total and len(self._frames) > 1
+        if vain and self._writer.adopts(node.level, 1, last=frame.last):
+            self._frames.pop()  # entered in vain: the node above adopts it as a whole
+            return
+        if self._writer.adopts(node.level - 1, touched - frame.at, last=last):
+            part = slice(frame.at, touched)
+            self._writer.adopt(node.level - 1, node.keys[part], node.values[part])
+            frame.at = touched
+        else:
+            yield from self._enter(frame, [], 0)
+            if node.level == 1:
+                leaf = self._frames[-1]
+                self._feed(leaf, len(leaf.node.keys))
+                self._leave()
+
+    def _enter(self, frame: _Frame, keys: list[bytes], done: int) -> Plan[None]:
+        """Put the child at hand on top; the next ones that changes touch are read together with it."""
+        node_id = _child_id(frame.node, frame.at)
+        level = frame.node.level - 1
+        node = self._ahead.get(level, {}).get(node_id)
+        if node is None:
+            nodes = yield _next_touched(frame, keys, done) if keys else [node_id]
+            node = nodes[node_id]
+            if keys:
+                self._ahead[level] = nodes
+        self._frames.append(_Frame(node, last=frame.last and frame.at == len(frame.node.keys) - 1))
+
+    def _leave(self) -> None:
+        """The node on top is used up, and so is the child that it was of the node below it on the stack."""
+        self._frames.pop()
+        if self._frames:
+            self._frames[-1].at += 1
+
+    def _change_leaf(self, frame: _Frame, keys: list[bytes], values: list[bytes], done: int) -> int:
+        """Bring the changes from `done` on that belong to this leaf into it; returns where the others begin.
+
+        When the page ends here, the next one may go on in the same leaf: what is behind the last change waits.
+        """
+        node = frame.node
+        end = len(keys) if frame.last else bisect_right(keys, node.keys[-1], done)
+        upto = len(node.keys) if end < len(keys) else bisect_right(node.keys, keys[-1], frame.at)
+        changed = self._changed(frame, keys[done:end], values[done:end])
+        if changed:
+            if not self.changed:
+                self._writer.take()  # made before the first change: the old tree's own nodes
+            self.changed += len(changed)
+            self.paths.add([key for _, _, key, _ in changed])
+            self._feed_changed(frame, changed)
+        elif not frame.at:
+            if len(self._frames) > 1:
+                self._frames.pop()  # entered in vain: the node above adopts it as a whole
+            return end
+        self._feed(frame, upto)
+        if end < len(keys):
+            self._leave()
+        return end
+
+    def _changed(self, frame: _Frame, keys: list[bytes], values: list[bytes]) -> list[tuple[int, int, bytes, bytes]]:
+        """The real changes: position in the leaf, where it goes on, key and value."""
+        old_keys, old_values = frame.node.keys, frame.node.values
+        total, at, same = len(old_keys), frame.at, self._same
+        changed = []
+        for key, value in zip(keys, values, strict=True):
+            at = bisect_left(old_keys, key, at)
+            if at < total and old_keys[at] == key:
+                if not value or not same(old_values[at], value):
+                    changed.append((at, at + 1, key, value))
+            elif value:
+                changed.append((at, at, key, value))
+        return changed
+
+    def _feed_changed(self, frame: _Frame, changed: list[tuple[int, int, bytes, bytes]]) -> None:
+        """Feed the leaf up to the last of the changes, with these made."""
+        old_keys, old_values = frame.node.keys, frame.node.values
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        start = frame.at
+        for at, onward, key, value in changed:
+            keys += old_keys[start:at]
+            values += old_values[start:at]
+            if value:
+                keys.append(key)
+                values.append(value)
+            start = onward
+        frame.at = start
+        self._writer.feed(keys, values)
+
+    def _feed(self, frame: _Frame, upto: int) -> None:
+        """Feed the leaf as it is up to position `upto`."""
+        if upto > frame.at:
+            self._writer.feed(frame.node.keys[frame.at : upto], frame.node.values[frame.at : upto])
+            frame.at = upto
+
+
+def _child_id(node: Node, at: int) -> str:
+    return unpack_child(node.values[at]).id.hex()
+
+
+def _touched(frame: _Frame, keys: list[bytes], done: int) -> int:
+    """Position of the child that the next change belongs to; the number of children when it is behind this node."""
+    total = len(frame.node.keys)
+    if done == len(keys):
+        return total
+    at = bisect_left(frame.node.keys, keys[done], frame.at)
+    return total - 1 if at == total and frame.last else at
+
+
+def _next_touched(frame: _Frame, keys: list[bytes], done: int) -> list[str]:
+    """Ids of the next children that changes belong to."""
+    found: list[str] = []
+    start = frame.at
+    while done < len(keys) and len(found) < _TOGETHER:
+        at = bisect_left(frame.node.keys, keys[done], start)
+        if at == len(frame.node.keys):
+            if frame.last and start < at:
+                found.append(_child_id(frame.node, at - 1))
+            break
+        found.append(_child_id(frame.node, at))
+        done = bisect_right(keys, frame.node.keys[at], done)
+        start = at + 1
+    return found

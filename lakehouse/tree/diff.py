@@ -1,0 +1,301 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between two trees. Equal subtrees are skipped unread, whatever stands around them.
+
+A node that both trees have, wherever, holds the same keys in both: it can be crossed out on both sides. What is left
+of a level is read, level after level, in windows of a few nodes, so that the first differences come early and memory
+stays bounded. Ids only prune: which entries differ is decided by identity.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Generator
+from itertools import compress, count, repeat
+from operator import attrgetter, ne
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+from lakehouse.core.offload import PAGE, breathe, offload
+from lakehouse.core.paths import after_prefix, successor
+from lakehouse.format.entry import same_identity
+from lakehouse.format.node import unpack_children
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from lakehouse.core.ids import MetaRangeId
+    from lakehouse.format.node import Node
+    from lakehouse.tree.plan import Nodes
+    from lakehouse.tree.store import NodeStore
+
+Same: TypeAlias = Callable[[bytes, bytes], bool]
+
+_WINDOW = 16
+"""Nodes of one side that are gone through together."""
+
+
+class Difference(NamedTuple):
+    """A key whose packed entries differ; None where there is none."""
+
+    key: bytes
+    left: bytes | None
+    right: bytes | None
+
+
+class _Part(NamedTuple):
+    """A subtree: its last and first key, and its id."""
+
+    last: bytes
+    first: bytes
+    id: bytes
+
+
+_first = attrgetter("first")
+_last = attrgetter("last")
+
+
+class _Bounds(NamedTuple):
+    start: bytes
+    end: bytes | None
+
+
+class _Needed(NamedTuple):
+    ids: list[str]
+
+
+_Steps: TypeAlias = Generator[_Needed | list[Difference], "Nodes | None", None]
+"""Yields ids of nodes it needs and is sent these nodes; or yields differences."""
+
+
+async def diff(
+    store: NodeStore,
+    left: MetaRangeId,
+    right: MetaRangeId,
+    *,
+    start: bytes = b"",
+    prefix: bytes = b"",
+    same: Same = same_identity,
+) -> AsyncIterator[list[Difference]]:
+    """Pages of differences, ascending by key: of keys that are at least `start` and begin with `prefix`.
+
+    O(differences x log n). Entries that are the `same` are none. No page is empty; stop when enough. Raises
+    DataDamaged, StorageUnavailable.
+    """
+    if left == right:
+        return
+    bounds = _Bounds(max(start, prefix), after_prefix(prefix) if prefix else None)
+    steps = _differences(left, right, bounds, same)
+    nodes: Nodes | None = None
+    while True:
+        items = 0 if nodes is None else sum([len(node.keys) for node in nodes.values() if not node.level])
+        found = await offload(items // 16, _next, steps, nodes)
+        nodes = None
+        if found is None:
+            return
+        if isinstance(found, _Needed):
+            nodes = await store.read_many(found.ids)
+        else:
+            yield found
+
+
+async def differs(store: NodeStore, left: MetaRangeId, right: MetaRangeId, *, same: Same = same_identity) -> bool:
+    """Whether there is any difference: stops at the first one."""
+    pages = diff(store, left, right, same=same)
+    async for _ in pages:
+        return True
+    return False
+
+
+def _next(steps: _Steps, nodes: Nodes | None) -> _Needed | list[Difference] | None:
+    try:
+        return next(steps) if nodes is None else steps.send(nodes)
+    except StopIteration:
+        return None
+
+
+def _differences(left: MetaRangeId, right: MetaRangeId, bounds: _Bounds, same: Same) -> _Steps:
+    nodes = yield _Needed([root for root in (left, right) if root])
+    assert nodes is not None
+    sides: list[list[_Part]] = []
+    levels: list[int] = []
+    for root in (left, right):
+        sides.append([_whole(root, nodes[root])] if root else [])
+        levels.append(nodes[root].level if root else -1)
+    level = min(levels) if min(levels) >= 0 else max(levels)
+    for side in (0, 1):
+        for _ in range(levels[side] - level):
+            sides[side] = _within(sides[side], bounds)
+            nodes = yield _ids(sides[side])
+            sides[side] = _children(sides[side], nodes)
+    compare = _compare_inner if level else _compare_leaves
+    yield from compare(*_distinct(sides[0], sides[1], bounds), bounds, same, level)
+
+
+def _compare_inner(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, same: Same, level: int) -> _Steps:
+    """Go through nodes of `level` of both sides; none of them is on both."""
+    below_left: list[_Part] = []
+    below_right: list[_Part] = []
+    compare = _compare_inner if level > 1 else _compare_leaves
+    while lefts or rights:
+        bound = _window_end(lefts, rights)
+        (now_left, lefts), (now_right, rights) = _split_first(lefts, bound), _split_first(rights, bound)
+        nodes = yield _ids(now_left + now_right)
+        below_left += _children(now_left, nodes)
+        below_right += _children(now_right, nodes)
+        limit = _common_end(below_left, below_right, bound)
+        ready_left, below_left = _split_last(below_left, limit)
+        ready_right, below_right = _split_last(below_right, limit)
+        breathe()
+        yield from compare(*_distinct(ready_left, ready_right, bounds), bounds, same, level - 1)
+
+
+def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, same: Same, level: int) -> _Steps:
+    """Go through leaves of both sides; none of them is on both."""
+    left, right = _Entries(), _Entries()
+    while lefts or rights:
+        bound = _window_end(lefts, rights)
+        (now_left, lefts), (now_right, rights) = _split_first(lefts, bound), _split_first(rights, bound)
+        nodes = yield _ids(now_left + now_right)
+        left.add(now_left, nodes, bounds)
+        right.add(now_right, nodes, bounds)
+        found = _compare_entries(left.take(bound), right.take(bound), same)
+        for at in range(0, len(found), PAGE):
+            yield found[at : at + PAGE]
+
+
+class _Entries:
+    """Entries of one side that were read and not yet compared."""
+
+    def __init__(self) -> None:
+        self._keys: list[bytes] = []
+        self._values: list[bytes] = []
+
+    def add(self, parts: list[_Part], nodes: Nodes | None, bounds: _Bounds) -> None:
+        assert nodes is not None
+        for part in parts:
+            node = nodes[part.id.hex()]
+            low = bisect_left(node.keys, bounds.start) if part.first < bounds.start else 0
+            high = len(node.keys)
+            if bounds.end is not None and part.last >= bounds.end:
+                high = bisect_left(node.keys, bounds.end)
+            self._keys += node.keys[low:high]
+            self._values += node.values[low:high]
+
+    def take(self, bound: bytes | None) -> tuple[list[bytes], list[bytes]]:
+        """The entries up to `bound`; the others stay."""
+        if bound is None:
+            return self._keys, self._values
+        at = bisect_right(self._keys, bound)
+        taken = self._keys[:at], self._values[:at]
+        self._keys, self._values = self._keys[at:], self._values[at:]
+        return taken
+
+
+def _ids(parts: list[_Part]) -> _Needed:
+    return _Needed([part.id.hex() for part in parts])
+
+
+def _whole(root: MetaRangeId, node: Node) -> _Part:
+    first = unpack_children(node.values[:1])[0].first if node.level else node.keys[0]
+    return _Part(node.keys[-1], first, bytes.fromhex(root))
+
+
+def _children(parts: list[_Part], nodes: Nodes | None) -> list[_Part]:
+    assert nodes is not None
+    found: list[_Part] = []
+    for part in parts:
+        node = nodes[part.id.hex()]
+        children = unpack_children(node.values)
+        found += [_Part(last, child.first, child.id) for last, child in zip(node.keys, children, strict=True)]
+    return found
+
+
+def _within(parts: list[_Part], bounds: _Bounds) -> list[_Part]:
+    start, end = bounds
+    low = bisect_left(parts, start, key=_last)
+    return parts[low:] if end is None else parts[low : bisect_left(parts, end, key=_first)]
+
+
+def _distinct(lefts: list[_Part], rights: list[_Part], bounds: _Bounds) -> tuple[list[_Part], list[_Part]]:
+    """What of both sides lies within the bounds and is not on both."""
+    lefts, rights = _within(lefts, bounds), _within(rights, bounds)
+    both = {part.id for part in lefts} & {part.id for part in rights}
+    if not both:
+        return lefts, rights
+    return [part for part in lefts if part.id not in both], [part for part in rights if part.id not in both]
+
+
+def _window_end(lefts: list[_Part], rights: list[_Part]) -> bytes | None:
+    """The last key of the next window: a few nodes of each side begin before it. None: all that is left."""
+    ends = [parts[_WINDOW - 1].last for parts in (lefts, rights) if len(parts) > _WINDOW]
+    return min(ends, default=None)
+
+
+def _split_first(parts: list[_Part], bound: bytes | None) -> tuple[list[_Part], list[_Part]]:
+    """Those that begin at or before `bound`, and the others."""
+    at = len(parts) if bound is None else bisect_right(parts, bound, key=_first)
+    return parts[:at], parts[at:]
+
+
+def _split_last(parts: list[_Part], limit: bytes | None) -> tuple[list[_Part], list[_Part]]:
+    """Those that end before `limit`, and the others."""
+    at = len(parts) if limit is None else bisect_left(parts, limit, key=_last)
+    return parts[:at], parts[at:]
+
+
+def _common_end(lefts: list[_Part], rights: list[_Part], bound: bytes | None) -> bytes | None:
+    """The highest key up to `bound` before which no subtree of either side is cut in two."""
+    if bound is None:
+        return None
+    limit, before = successor(bound), b""
+    while limit != before:
+        before = limit
+        for parts in (lefts, rights):
+            at = bisect_left(parts, limit, key=_last)
+            if at < len(parts):
+                limit = min(limit, parts[at].first)
+    return limit
+
+
+def _compare_entries(
+    left: tuple[list[bytes], list[bytes]], right: tuple[list[bytes], list[bytes]], same: Same
+) -> list[Difference]:
+    """Runs of equal keys are found at the speed of C, and only what is between them is looked at one by one."""
+    (left_keys, left_values), (right_keys, right_values) = left, right
+    found: list[Difference] = []
+    i = j = 0
+    length = 32
+    while i < len(left_keys) and j < len(right_keys):
+        run = _equal_run(left_keys[i : i + length], right_keys[j : j + length])
+        if run:
+            olds, news = left_values[i : i + run], right_values[j : j + run]
+            if olds != news:
+                found += [
+                    Difference(left_keys[i + at], olds[at], news[at])
+                    for at in compress(count(), map(ne, olds, news))
+                    if not same(olds[at], news[at])
+                ]
+            i += run
+            j += run
+        if run == length:
+            length = min(2 * length, PAGE)
+            breathe()
+        elif i < len(left_keys) and j < len(right_keys):
+            length = 32
+            if left_keys[i] < right_keys[j]:
+                end = bisect_left(left_keys, right_keys[j], i)
+                found += map(Difference, left_keys[i:end], left_values[i:end], repeat(None))
+                i = end
+            else:
+                end = bisect_left(right_keys, left_keys[i], j)
+                found += map(Difference, right_keys[j:end], repeat(None), right_values[j:end])
+                j = end
+    found += map(Difference, left_keys[i:], left_values[i:], repeat(None))
+    found += map(Difference, right_keys[j:], repeat(None), right_values[j:])
+    return found
+
+
+def _equal_run(left: list[bytes], right: list[bytes]) -> int:
+    """How many keys at the beginning are equal."""
+    if left == right:
+        return len(left)
+    return next(compress(count(), map(ne, left, right)), min(len(left), len(right)))
