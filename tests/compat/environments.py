@@ -1,0 +1,74 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python environments with other projects' published clients, made on demand and kept for the next run.
+
+Generations of clients need different versions of the same packages, hence one environment each. A stamp beside it names
+what is installed: when the list here changes, the environment is made anew.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+import subprocess
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ENVIRONMENTS: dict[str, tuple[str, ...]] = {
+    # The generation whose StagingLocation carries a token. It needs `pkg_resources`.
+    "old": ("lakefs-client==0.66.0", "setuptools<81", "boto3>=1.40,<2"),
+    # The last versions of these under the Apache licence.
+    "today": (
+        "lakefs-sdk>=1.86,<1.87",
+        "lakefs>=0.16,<0.17",
+        "lakefs-spec>=0.15,<0.16",
+        "boto3>=1.40,<2",
+        "minio>=7.2.18,!=7.2.19,<8",
+        "pyarrow>=20",
+    ),
+}
+ROOT = Path(__file__).parents[2]
+
+
+def cache_directory() -> Path:
+    """Where environments are kept: LAKEHOUSE_TEST_ENVIRONMENTS, or beside the project's own."""
+    return Path(os.environ.get("LAKEHOUSE_TEST_ENVIRONMENTS") or ROOT / ".venv" / "compat")
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Only one process at a time is in the block; the others wait."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def interpreter(name: str) -> Path:
+    """The Python of the environment `name`; makes it when it is not there or out of date.
+
+    Raises RuntimeError with pip's output when the packages cannot be installed.
+    """
+    folder = cache_directory() / name
+    python = folder / "bin" / "python"
+    stamp = folder / "installed"
+    wanted = "\n".join((sys.version, *ENVIRONMENTS[name]))
+    with locked(cache_directory() / f"{name}.lock"):
+        if stamp.is_file() and stamp.read_text() == wanted:
+            return python
+        shutil.rmtree(folder, ignore_errors=True)
+        run([sys.executable, "-m", "venv", str(folder)])
+        run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *ENVIRONMENTS[name]])
+        stamp.write_text(wanted)
+    return python
+
+
+def run(command: list[str]) -> None:
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
