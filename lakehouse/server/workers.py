@@ -14,8 +14,9 @@ import signal
 import socket
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Any, cast
 
 import uvicorn
@@ -243,8 +244,12 @@ class Supervisor:
             if self._ending:
                 os.kill(pid, signal.SIGTERM)
             return reading
-        os.close(reading)
-        os._exit(self._worker(writing))
+        code = 1
+        try:
+            os.close(reading)
+            code = self._worker(writing)
+        finally:
+            os._exit(code)  # whatever happens, a child never returns into the parent's code
 
     def _worker(self, writing: int) -> int:
         os.close(self._hold)
