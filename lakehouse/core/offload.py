@@ -25,8 +25,12 @@ WORTH_A_THREAD = 2000
 
 
 def breathe() -> None:
-    """Give the interpreter's lock to whoever waits for it."""
-    time.sleep(0)
+    """Give the interpreter's lock to whoever waits for it: some 70 us in a thread, nothing at all in the event loop.
+
+    In the loop nobody could be let in, everybody waits for the loop itself.
+    """
+    if asyncio._get_running_loop() is None:
+        time.sleep(0)
 
 
 async def offload(items: int, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

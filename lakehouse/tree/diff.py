@@ -262,9 +262,12 @@ def _compare_entries(
     """Runs of equal keys are found at the speed of C, and only what is between them is looked at one by one."""
     (left_keys, left_values), (right_keys, right_values) = left, right
     found: list[Difference] = []
-    i = j = 0
+    i = j = breath = 0
     length = 32
     while i < len(left_keys) and j < len(right_keys):
+        if i > breath + PAGE:
+            breath = i
+            breathe()
         run = _equal_run(left_keys[i : i + length], right_keys[j : j + length])
         if run:
             olds, news = left_values[i : i + run], right_values[j : j + run]
@@ -278,7 +281,6 @@ def _compare_entries(
             j += run
         if run == length:
             length = min(2 * length, PAGE)
-            breathe()
         elif i < len(left_keys) and j < len(right_keys):
             length = 32
             if left_keys[i] < right_keys[j]:
