@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.format.entry import same_identity
 from lakehouse.meta import staging
-from lakehouse.tree.lookup import lookup
+from lakehouse.tree.lookup import lookup_many
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -33,9 +33,8 @@ async def rows(
     while True:
         for number, source in enumerate(sources):
             if open_[number] and not waiting[number]:
-                page = await anext(source, None)
-                open_[number] = page is not None
-                waiting[number] = page or []
+                waiting[number] = await anext(source, [])
+                open_[number] = bool(waiting[number])
         live = [number for number in range(len(sources)) if waiting[number]]
         if not live:
             return
@@ -66,8 +65,8 @@ async def differences(
     """Of staged rows those that change the tree, by identity: (path, value in the tree or None, staged value)."""
     async for page in pages:
         real = []
-        for path, value in page:
-            old = await lookup(tree, root, path)
+        olds = await lookup_many(tree, root, [path for path, _ in page])
+        for (path, value), old in zip(page, olds, strict=True):
             if (old is None and value) or (old is not None and (not value or not same_identity(old, value))):
                 real.append((path, old, value))
         if real:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.clock import random_token
-from lakehouse.core.errors import BranchNotFound, DirtyBranch, LostRace, NoChanges, NotFound
+from lakehouse.core.errors import BranchNotFound, DirtyBranch, LostRace, NoChanges, NotFound, StoredObjectNotFound
 from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken
 from lakehouse.core.records import Commit
 from lakehouse.format.changed_paths import paths_filter
@@ -85,7 +85,7 @@ async def _commit(
     else:
         if not request.allow_empty:
             raise NoChanges("commit: no changes")
-        root, paths = branch.root, ()
+        root, paths = branch.root, paths_filter(())
     parent = await resolve.get_commit(lake, repository, branch.commit_id)
     made = make(
         parents=(parent,),
@@ -102,8 +102,12 @@ async def _commit(
 async def _given_tree(lake: Lake, repository: Repository, branch: Branch, root: str) -> MetaRangeId:
     if await is_dirty(lake, repository, branch):
         raise DirtyBranch("cannot use source MetaRange on a branch with uncommitted changes")
-    if root and not await lake.tree(repository).exists(root):
-        raise NotFound(f"metarange {root}: not found")
+    if root:
+        tree = lake.tree(repository)
+        try:
+            await lake.place(repository).store.objects.head(tree.location(root))
+        except StoredObjectNotFound as error:
+            raise NotFound(f"metarange {root}: not found") from error
     return MetaRangeId(root)
 
 
@@ -143,7 +147,7 @@ async def land(
     made: Commit,
     *,
     taken: Sequence[StagingToken],
-    paths: Sequence[bytes] | None,
+    paths: bytes | None,
     operation: str,
     actor: Actor,
 ) -> None:
@@ -153,7 +157,7 @@ async def land(
     """
     now = lake.now
     await lake.db.apply(
-        commits.insert(repository.id, made, None if paths is None else paths_filter(paths)),
+        commits.insert(repository.id, made, paths),
         refs.move_head(branch, head=made.id, taken=taken, leaves_staging=operation == "commit", now=now),
         *staging.drop(taken, now=now),
         refs.log(

@@ -24,6 +24,7 @@ from lakehouse.versioning import resolve
 from lakehouse.versioning.protection import require_active
 
 if TYPE_CHECKING:
+    from lakehouse.core.ids import MetaRangeId
     from lakehouse.core.records import Branch, Repository
     from lakehouse.tree.store import NodeStore
     from lakehouse.versioning.lake import Lake
@@ -153,7 +154,7 @@ class Overlay:
 class Window:
     """A stretch of what is shown, in order, filled again from wherever the page has got to."""
 
-    def __init__(self, tree: NodeStore, root: str, query: Query, overlay: Overlay | None = None) -> None:
+    def __init__(self, tree: NodeStore, root: MetaRangeId, query: Query, overlay: Overlay | None = None) -> None:
         self._tree = tree
         self._root = root
         self._prefix = query.prefix

@@ -23,7 +23,6 @@ from lakehouse.core.errors import (
     NoMergeBase,
 )
 from lakehouse.core.ids import parse_branch_name
-from lakehouse.tree.diff import diff
 from lakehouse.tree.merge import Side
 from lakehouse.tree.merge import merge as merge_trees
 from lakehouse.versioning import changes, resolve
@@ -34,7 +33,7 @@ from lakehouse.versioning.protection import require_not_read_only
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from lakehouse.core.ids import MetaRangeId, StagingToken
+    from lakehouse.core.ids import StagingToken
     from lakehouse.core.records import Branch, Commit, Repository
     from lakehouse.versioning.lake import Actor, Lake
 
@@ -83,16 +82,16 @@ async def merge_into_branch(
     repo, theirs = await resolve.commit(lake, repository, source)
     require_not_read_only(repo, force=request.force)
 
-    async def build(branch: Branch) -> tuple[Commit, tuple[bytes, ...] | None]:
+    async def build(branch: Branch) -> tuple[Commit, bytes | None]:
         tree = lake.tree(repo)
         ours = await resolve.get_commit(lake, repo, branch.commit_id)
         base = await merge_base(lake, repo, ours, theirs)
         if base is None:
             raise NoMergeBase
-        if not (request.allow_empty or request.force) and not await _differ(lake, repo, base.root, theirs.root):
-            raise NoChanges(f"merge {source} into {destination}: no changes")
         merged = await merge_trees(tree, base.root, branch.root, theirs.root, prefer=_PREFER[strategy])
-        if merged.conflicts:
+        if not (merged.source_changed or request.allow_empty or request.force):
+            raise NoChanges(f"merge {source} into {destination}: no changes")
+        if merged.root is None:
             raise MergeConflict
         made = make(
             parents=(ours,) if request.squash else (ours, theirs),
@@ -114,20 +113,11 @@ def made_above(made: Commit, other: Commit) -> Commit:
     return msgspec.structs.replace(made, generation=max(made.generation, other.generation + 1))
 
 
-async def _differ(lake: Lake, repository: Repository, left: MetaRangeId, right: MetaRangeId) -> bool:
-    if left == right:
-        return False
-    async for page in diff(lake.tree(repository), left, right):
-        if page:
-            return True
-    return False
-
-
 async def on_clean_branch(
     lake: Lake,
     repository: str,
     name: str,
-    build: Callable[[Branch], Awaitable[tuple[Commit, tuple[bytes, ...] | None]]],
+    build: Callable[[Branch], Awaitable[tuple[Commit, bytes | None]]],
     *,
     operation: str,
     actor: Actor,

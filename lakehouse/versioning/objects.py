@@ -75,6 +75,11 @@ async def open_object(
         raise DataMissing from error
 
 
+async def require_branch(lake: Lake, repository: str, branch: str) -> None:
+    """Raises RepositoryNotFound, BranchNotFound: asked before a body is read."""
+    await resolve.branch(lake, repository, branch)
+
+
 async def upload_object(
     lake: Lake, repository: str, branch: str, upload: Upload, body: AsyncIterable[bytes] | bytes
 ) -> Linked:

@@ -59,7 +59,7 @@ async def revert_branch(
     before = await _parent_tree(lake, repo, commit, max(parent_number, 1))
     wanted = overrides or Overrides()
 
-    async def build(head: Branch) -> tuple[Commit, tuple[bytes, ...] | None]:
+    async def build(head: Branch) -> tuple[Commit, bytes | None]:
         return await _merged(
             lake,
             repo,
@@ -100,7 +100,7 @@ async def cherry_pick(
     wanted = overrides or Overrides()
     origin = {"cherry-pick-origin": commit.id, "cherry-pick-committer": commit.committer}
 
-    async def build(head: Branch) -> tuple[Commit, tuple[bytes, ...] | None]:
+    async def build(head: Branch) -> tuple[Commit, bytes | None]:
         return await _merged(
             lake,
             repo,
@@ -133,9 +133,9 @@ async def _merged(
     message: str,
     metadata: dict[str, str],
     allow_empty: bool,
-) -> tuple[Commit, tuple[bytes, ...] | None]:
+) -> tuple[Commit, bytes | None]:
     merged = await merge_trees(lake.tree(repository), base, head.root, theirs)
-    if merged.conflicts:
+    if merged.root is None:
         raise MergeConflict
     if not merged.changed and not allow_empty:
         raise NoChanges

@@ -31,7 +31,7 @@ from lakehouse.versioning.commit import make
 from lakehouse.versioning.protection import require_not_read_only
 
 if TYPE_CHECKING:
-    from lakehouse.versioning.lake import Actor, Lake
+    from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.stores import Place
 
 MARKER = INTERNAL + "repository"
@@ -50,7 +50,7 @@ class RepositoryRequest(msgspec.Struct, frozen=True):
     bare: bool = False
 
 
-async def create_repository(lake: Lake, request: RepositoryRequest, actor: Actor) -> Repository:
+async def create_repository(lake: Lake, request: RepositoryRequest) -> Repository:
     """Make a repository with an initial commit on its default branch (none of both when bare).
 
     Raises InvalidName, RepositoryExists, UnknownStorage, InvalidAddress, NamespaceInUse.
@@ -78,7 +78,7 @@ async def create_repository(lake: Lake, request: RepositoryRequest, actor: Actor
     )
     made = await _insert(lake, draft)
     if not request.bare:
-        await _first_commit(lake, made, actor)
+        await _first_commit(lake, made)
     await lake.db.apply(repositories.set_state(made.id, RepositoryState.ACTIVE))
     return made
 
@@ -106,7 +106,7 @@ async def _insert(lake: Lake, draft: Repository) -> Repository:
     return made
 
 
-async def _first_commit(lake: Lake, repository: Repository, actor: Actor) -> None:
+async def _first_commit(lake: Lake, repository: Repository) -> None:
     first = make(
         parents=(),
         root=EMPTY_TREE,

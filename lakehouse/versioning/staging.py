@@ -14,7 +14,6 @@ import msgspec
 
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import (
-    ConditionUnsupported,
     LakehouseError,
     LostRace,
     MissingValue,
@@ -228,13 +227,6 @@ async def put_if_absent(lake: Lake, repository: str, branch: str, path: EntryPat
         except LostRace:
             continue
         return
-
-
-def require_if_absent(if_none_match: str | None, if_match: str | None) -> bool:
-    """Whether a write is only wanted where nothing is. Raises ConditionUnsupported for every other condition."""
-    if if_match is not None or if_none_match not in (None, "*"):
-        raise ConditionUnsupported
-    return if_none_match == "*"
 
 
 async def stage_object(lake: Lake, repository: str, branch: str, link: Link, *, force: bool = False) -> Linked:

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Which function handles which operation: the one of the same name in the module of its tag."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.api import (
+    auth,
+    branches,
+    commits,
+    config,
+    health,
+    metadata,
+    objects,
+    protection,
+    refs,
+    repositories,
+    setup,
+    staging,
+    statistics,
+    tags,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakehouse.asgi.dispatch import Handler
+    from lakehouse.wire.operation import Operation
+
+MODULES = {
+    "auth": auth,
+    "branches": branches,
+    "commits": commits,
+    "config": config,
+    "health": health,
+    "metadata": metadata,
+    "objects": objects,
+    "protection": protection,
+    "refs": refs,
+    "repositories": repositories,
+    "setup": setup,
+    "staging": staging,
+    "statistics": statistics,
+    "tags": tags,
+}
+
+
+def handlers(operations: Sequence[Operation]) -> dict[str, Handler]:
+    """The handlers of all operations by name. Raises AttributeError naming the function that is missing."""
+    return {operation.name: getattr(MODULES[operation.tag], operation.name) for operation in operations}

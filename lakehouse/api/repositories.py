@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers: repositories."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from lakehouse.api import shapes
+from lakehouse.api.services import actor
+from lakehouse.versioning import repositories, resolve, sample
+from lakehouse.wire.paging import page_of
+from lakehouse.wire.repositories import RepositoryList
+
+if TYPE_CHECKING:
+    from lakehouse.api.services import Services
+    from lakehouse.asgi.call import Call
+    from lakehouse.wire import repositories as wire
+    from lakehouse.wire.paging import ForceQuery
+
+
+async def list_repositories(services: Services, call: Call[wire.ListRepositoriesQuery, None]) -> RepositoryList:
+    services.checker.authorize(call.user, "fs:ListRepositories", "*")
+    query = call.query
+    page = await repositories.list_repositories(
+        services.lake, prefix=query.prefix, after=query.after, search=query.search, amount=query.limit
+    )
+    results = [shapes.repository(record) for record in page.items]
+    last = results[-1].id if results else ""
+    return RepositoryList(page_of(len(results), last=last, has_more=page.has_more), results)
+
+
+async def create_repository(
+    services: Services, call: Call[wire.CreateRepositoryQuery, wire.RepositoryCreation]
+) -> wire.Repository:
+    body = call.body
+    made = await repositories.create_repository(
+        services.lake,
+        repositories.RepositoryRequest(
+            name=body.name,
+            storage_namespace=None if body.storage_namespace is UNSET else body.storage_namespace,
+            default_branch=body.default_branch,
+            storage_id=body.storage_id,
+            read_only=body.read_only,
+            bare=call.query.bare,
+        ),
+    )
+    if body.sample_data and not call.query.bare:
+        await sample.add_sample_data(services.lake, made, actor(call))
+    return shapes.repository(made)
+
+
+async def get_repository(services: Services, call: Call[None, None]) -> wire.Repository:
+    return shapes.repository(await repositories.get_repository(services.lake, call.path["repository"]))
+
+
+async def delete_repository(services: Services, call: Call[ForceQuery, None]) -> None:
+    await repositories.delete_repository(services.lake, call.path["repository"], force=call.query.force)
+
+
+async def get_repository_metadata(services: Services, call: Call[None, None]) -> dict[str, str]:
+    return (await resolve.repository(services.lake, call.path["repository"])).metadata
+
+
+async def set_repository_metadata(services: Services, call: Call[None, wire.RepositoryMetadataSet]) -> None:
+    await repositories.update_metadata(services.lake, call.path["repository"], put=call.body.metadata)
+
+
+async def delete_repository_metadata(services: Services, call: Call[None, wire.RepositoryMetadataKeys]) -> None:
+    await repositories.update_metadata(services.lake, call.path["repository"], remove=call.body.keys)

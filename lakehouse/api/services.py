@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the handlers work with: made once by the composition root, handed to each of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.auth.checker import Checker
+from lakehouse.auth.identity import Authenticator
+from lakehouse.auth.keys import KeyRing
+from lakehouse.core.clock import Clock
+from lakehouse.versioning.lake import Actor, Lake
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from lakehouse.asgi.call import Call
+
+PROTOCOL_LEVEL = "1.84.0"
+"""The level of the wire protocol that clients ask for."""
+
+
+class Services(msgspec.Struct, frozen=True, eq=False):
+    """The engine, who may use it, and what the server is."""
+
+    lake: Lake
+    authenticator: Authenticator
+    checker: Checker
+    ring: KeyRing
+    version: str
+    clock: Clock
+
+
+def actor(call: Call[Any, Any]) -> Actor:
+    """Who does what the request asks for."""
+    user = call.known_user
+    return Actor(committer=user.committer, name=user.name, request=call.request_id)

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Handlers: physical addresses and links, one by one and in batches."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import UNSET
+
+from lakehouse.api import shapes
+from lakehouse.api.errors import status_of
+from lakehouse.asgi.conditional import only_if_absent
+from lakehouse.asgi.items import ItemReader
+from lakehouse.core.errors import LakehouseError, StagingMoved
+from lakehouse.core.paths import parse_path
+from lakehouse.versioning import staging
+from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
+
+if TYPE_CHECKING:
+    from lakehouse.api.services import Services
+    from lakehouse.asgi.call import Call
+    from lakehouse.core.ids import EntryPath
+    from lakehouse.wire import staging as wire
+    from lakehouse.wire.objects import ObjectStats, PathQuery
+
+_links = ItemReader(LinkItem)
+
+
+async def get_physical_address(
+    services: Services, call: Call[wire.GetPhysicalAddressQuery, None]
+) -> wire.StagingLocation:
+    location = await staging.get_physical_address(
+        services.lake,
+        call.path["repository"],
+        call.path["branch"],
+        parse_path(call.query.path),
+        presign=shapes.presign_for(call.endpoint, wanted=call.query.presign),
+    )
+    return shapes.staging_location(location)
+
+
+async def link_physical_address(services: Services, call: Call[PathQuery, wire.StagingMetadata]) -> ObjectStats:
+    body = call.body
+    linked = await staging.link_physical_address(
+        services.lake,
+        call.path["repository"],
+        call.path["branch"],
+        _link(parse_path(call.query.path), body),
+        force=body.force,
+        if_absent=only_if_absent(call),
+        presign=shapes.presign_for(call.endpoint, wanted=bool(body.staging.presigned_url)),
+    )
+    return shapes.object_stats(linked)
+
+
+async def get_physical_addresses(services: Services, call: Call[None, wire.AddressesCreation]) -> PathLocationList:
+    repository, paths = call.path["repository"], call.body.paths
+    for path in paths:
+        services.checker.authorize(call.user, "fs:WriteObject", f"repository/{repository}/object/{path}")
+    locations = await staging.get_physical_addresses(
+        services.lake,
+        repository,
+        call.path["branch"],
+        [parse_path(path) for path in paths],
+        presign=shapes.presign_for(call.endpoint, wanted=call.body.presign),
+    )
+    return PathLocationList(
+        [
+            PathLocation(
+                path=path,
+                physical_address=location.physical_address,
+                token=location.token,
+                presigned_url=location.presigned_url or UNSET,
+                presigned_url_expiry=UNSET if location.expires is None else location.expires,
+            )
+            for path, location in zip(paths, locations, strict=True)
+        ]
+    )
+
+
+async def link_physical_addresses(
+    services: Services, call: Call[wire.LinkPhysicalAddressesQuery, None]
+) -> LinkResultList:
+    repository, atomic = call.path["repository"], call.query.atomic
+    batch = await staging.open_batch(services.lake, repository, call.path["branch"], atomic=atomic)
+    results: list[LinkResult] = []
+    linked = 0
+    try:
+        async for items in _links.pages(call):
+            for item in items:
+                services.checker.authorize(call.user, "fs:WriteObject", f"repository/{repository}/object/{item.path}")
+            answers = await batch.add([_link(parse_path(item.path), item) for item in items])
+            linked += sum(not isinstance(answer, LakehouseError) for answer in answers)
+            if not atomic:
+                results += [_result(item, answer) for item, answer in zip(items, answers, strict=True)]
+        await batch.finish()
+    except BaseException:
+        await batch.abandon()
+        raise
+    return LinkResultList(linked=linked, results=results)
+
+
+def _link(path: EntryPath, body: wire.StagingMetadata) -> staging.Link:
+    where = body.staging
+    return staging.Link(
+        path=path,
+        physical_address="" if where.physical_address is UNSET else where.physical_address,
+        checksum=body.checksum,
+        size=body.size_bytes,
+        token=None if where.token is UNSET else where.token,
+        content_type=body.content_type,
+        metadata=body.user_metadata,
+        mtime=None if body.mtime is UNSET else body.mtime,
+    )
+
+
+def _result(item: LinkItem, answer: staging.Linked | LakehouseError) -> LinkResult:
+    if not isinstance(answer, LakehouseError):
+        return LinkResult(path=item.path)
+    moved = answer.location if isinstance(answer, StagingMoved) else None
+    return LinkResult(
+        path=item.path,
+        status_code=status_of(answer),
+        message=answer.message,
+        code=answer.code,
+        location=UNSET if moved is None else shapes.staging_location(moved),
+    )

@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The composition root: from a configuration to one ASGI application.
+
+The only place that knows which driver stands behind which port. One endpoint serves everything: requests with an S3
+signature go to the S3 side, `/api/v1` to the REST side, the rest to a few pages.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from lakehouse import __version__
+from lakehouse.api.errors import error_response
+from lakehouse.api.handlers import handlers
+from lakehouse.api.services import Services
+from lakehouse.asgi.dispatch import ApiApp
+from lakehouse.asgi.limits import Limits
+from lakehouse.asgi.origin import Origin
+from lakehouse.auth import keys, setup
+from lakehouse.auth.checker import AnyUser
+from lakehouse.auth.credentials import CredentialStore
+from lakehouse.auth.identity import Authenticator
+from lakehouse.core.clock import system_clock
+from lakehouse.server.pages import pages
+from lakehouse.server.routes import is_signed
+from lakehouse.server.start import data_folder, open_database, open_ring
+from lakehouse.server.storage import open_stores
+from lakehouse.tree.store import NodeCache
+from lakehouse.versioning.lake import Lake
+from lakehouse.versioning.sweeping import sweep_for_ever
+from lakehouse.wire.table import OPERATIONS
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from lakehouse.asgi.call import Call
+    from lakehouse.asgi.types import Message, Receive, Scope, Send
+    from lakehouse.config.model import Config
+    from lakehouse.core.clock import Clock
+    from lakehouse.core.records import User
+    from lakehouse.s3.app import S3App
+
+
+class Application:
+    """The server as an ASGI application. It opens its ports in lifespan startup and closes them in shutdown."""
+
+    def __init__(self, config: Config, *, clock: Clock = system_clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._pages = pages(config.external_url)
+        self._api: ApiApp
+        self._s3: S3App
+        self._lake: Lake
+        self._sweeper: asyncio.Task[None]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or live through the server's lifespan."""
+        if scope["type"] == "http":
+            if is_signed(scope):
+                await self._s3(scope, receive, send)
+            elif scope["path"].startswith("/api/v1/"):
+                await self._api(scope, receive, send)
+            else:
+                await self._pages(scope, receive, send)
+        elif scope["type"] == "lifespan":
+            await self._live(receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        await self.start()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self.stop()
+        message: Message = {"type": "lifespan.shutdown.complete"}
+        await send(message)
+
+    async def start(self) -> None:
+        """Open everything. Raises StartupError."""
+        config, clock = self._config, self._clock
+        ring = open_ring(config)
+        db = open_database(config)
+        await db.migrate()
+        await setup.claim(db, ring)
+        stores, embedded = await open_stores(config, data_folder(config), ring, clock=clock)
+        self._lake = Lake(
+            db=db,
+            stores=stores,
+            nodes=NodeCache(config.cache.memory),
+            addresses=ring.signer(keys.ADDRESS),
+            tokens=ring.signer(keys.STAGING_TOKEN),
+            clock=clock,
+            address_validity=int(config.staging.address_validity),
+            presign_seconds=int(config.staging.presign_validity),
+        )
+        credentials = CredentialStore(db, ring)
+        authenticator = Authenticator(db, ring, credentials, clock=clock)
+        services = Services(
+            lake=self._lake,
+            authenticator=authenticator,
+            checker=AnyUser(),
+            ring=ring,
+            version=__version__,
+            clock=clock,
+        )
+        self._api = ApiApp(
+            services,
+            OPERATIONS,
+            handlers(OPERATIONS),
+            authenticate=Gate(authenticator).authenticate,
+            authorize=services.checker.authorize,
+            errors=error_response,
+            origin=Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies),
+            limits=Limits(json_body=config.limits.json_body),
+        )
+        self._s3 = embedded(services)
+        self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
+
+    async def stop(self) -> None:
+        """Finish what was acknowledged, then close everything."""
+        self._sweeper.cancel()
+        await self._api.drain()
+        await self._lake.background.drain()
+        await self._lake.stores.close()
+        await self._lake.db.close()
+
+
+class Gate:
+    """Who calls the REST side."""
+
+    def __init__(self, authenticator: Authenticator) -> None:
+        self._authenticator = authenticator
+
+    async def authenticate(self, call: Call[Any, Any]) -> User | None:
+        """The caller, None without credentials. Raises Unauthenticated."""
+        wanted = {
+            name.decode(): value.decode("latin-1") for name, value in call.headers if name in _CREDENTIAL_HEADERS
+        }
+        return await self._authenticator.authenticate(wanted, method=call.operation.method)
+
+
+_CREDENTIAL_HEADERS = frozenset({b"authorization", b"cookie", b"host", b"origin", b"sec-fetch-site"})
+
+
+def create_app(config: Config) -> Application:
+    """The application for a configuration."""
+    return Application(config)
