@@ -29,7 +29,9 @@ def serve(**flags: Any) -> None:
 
     config = loaded(flags).config
     logs.configure(level=config.log.level, form=config.log.format)
-    logging.getLogger("uvicorn.error").setLevel("DEBUG" if config.log.level == "debug" else "WARNING")
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel("DEBUG" if config.log.level == "debug" else "WARNING")
+    server.addFilter(lambda record: not record.getMessage().startswith("Application startup failed"))  # said better
     bound = listen(config)
     start = asyncio.run(first_start(config))
     text = welcome(url_of(bound), data=config.data, start=start)
