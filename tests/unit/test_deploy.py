@@ -24,7 +24,7 @@ UNIT = ROOT / "deploy" / "systemd" / "lakehouse.service"
 def instructions(text: str) -> list[tuple[str, str]]:
     """The instructions of a container file: (keyword, rest), with continued lines joined and comments dropped."""
     kept = "\n".join(line for line in text.splitlines() if line.strip() and not line.lstrip().startswith("#"))
-    lines = re.sub(r"\\\n\s*", " ", kept).splitlines()
+    lines = re.sub(r"\s*\\\n\s*", " ", kept).splitlines()
     return [(word.upper(), rest.strip()) for word, _, rest in (line.partition(" ") for line in lines)]
 
 
