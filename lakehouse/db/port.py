@@ -5,6 +5,8 @@ All adapters pass the one suite in `tests/contracts`.
 
 - `apply` is atomic and durable: when it returns, all of its statements are on disk; when it raises, none is.
 - Two `apply` calls never see each other half done; each statement of one sees those before it.
+- A mistake in a statement (its syntax, a constraint that it violates) raises the driver's own error: it is a bug, and
+  the surfaces show it as one. What an operation must survive is said with guards and `on conflict`.
 - A read sees the newest state that was acknowledged before it began. No read stays open over an await.
 """
 

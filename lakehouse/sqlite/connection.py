@@ -56,20 +56,7 @@ def open_writing(path: Path) -> sqlite3.Connection:
     except sqlite3.Error as error:
         raise StartupError(_cannot_open(path, error)) from error
     try:
-        (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
-        if mode != "wal":
-            raise StartupError(f"{path}: this file system cannot hold a database in WAL mode; use a local disk")
-        for pragma in (
-            "synchronous = full",
-            "foreign_keys = on",
-            "secure_delete = off",
-            "temp_store = memory",
-            f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
-            f"journal_size_limit = {LOG_LIMIT_BYTES}",
-            f"cache_size = -{WRITE_CACHE_KIB}",
-            f"mmap_size = {MMAP_BYTES}",
-        ):
-            connection.execute(f"pragma {pragma}").close()
+        _prepare(connection, path)
     except sqlite3.Error as error:
         connection.close()
         raise StartupError(_cannot_open(path, error)) from error
@@ -77,6 +64,23 @@ def open_writing(path: Path) -> sqlite3.Connection:
         connection.close()
         raise
     return connection
+
+
+def _prepare(connection: sqlite3.Connection, path: Path) -> None:
+    (mode,) = connection.execute("pragma journal_mode = wal").fetchone()
+    if mode != "wal":
+        raise StartupError(f"{path}: this file system cannot hold a database in WAL mode; use a local disk")
+    for pragma in (
+        "synchronous = full",
+        "foreign_keys = on",
+        "secure_delete = off",
+        "temp_store = memory",
+        f"wal_autocheckpoint = {CHECKPOINT_PAGES}",
+        f"journal_size_limit = {LOG_LIMIT_BYTES}",
+        f"cache_size = -{WRITE_CACHE_KIB}",
+        f"mmap_size = {MMAP_BYTES}",
+    ):
+        connection.execute(f"pragma {pragma}").close()
 
 
 def open_reading(path: Path) -> sqlite3.Connection:

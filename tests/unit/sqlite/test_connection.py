@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import sqlite3
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
@@ -13,9 +13,6 @@ from lakehouse.sqlite.connection import check_version, open_reading, open_writin
 from lakehouse.sqlite.failure import as_unavailable, unavailable
 from lakehouse.sqlite.readers import Readers
 from lakehouse.sqlite.writer import Writer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def test_too_old_a_library_is_refused_with_advice() -> None:
@@ -69,6 +66,19 @@ def test_a_file_that_cannot_be_opened(tmp_path: Path, make: type[Writer]) -> Non
         make(tmp_path / "folder.db")
     with pytest.raises(StartupError, match="cannot be opened"):
         make(tmp_path / "missing" / "a.db")
+
+
+def test_a_file_system_without_shared_memory() -> None:
+    with pytest.raises(StartupError, match="WAL mode; use a local disk"):
+        open_writing(Path(":memory:"))
+
+
+def test_reading_after_closing(tmp_path: Path) -> None:
+    open_writing(tmp_path / "a.db").close()
+    readers = Readers(tmp_path / "a.db")
+    readers.close()
+    with pytest.raises(DatabaseUnavailable, match="closed"):
+        readers.one("select 1")
 
 
 def test_reading_a_file_that_is_not_there(tmp_path: Path) -> None:

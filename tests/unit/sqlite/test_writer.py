@@ -181,6 +181,19 @@ async def test_an_unprotected_job_that_raises_after_a_change_is_undone_all_the_s
     assert log.count("rollback") >= 1
 
 
+async def test_a_second_run_that_fails_fails_everyone(writer: Writer, stored: Any) -> None:
+    runs: list[int] = []
+
+    def second_time_large(connection: sqlite3.Connection) -> None:
+        runs.append(1)
+        put(9, size=1 if len(runs) == 1 else 400_000)(connection)
+
+    await writer.run(lambda c: c.execute("pragma max_page_count = 12").fetchall())
+    outcomes = await Gate(writer).together(put(1), second_time_large, put_and_raise(2), savepoint=False)
+    assert [type(outcome) for outcome in outcomes] == [StorageFull] * 3
+    assert (len(runs), stored()) == (2, [])
+
+
 async def test_a_statement_that_fails_half_way_is_undone(writer: Writer, stored: Any) -> None:
     await writer.run(put(5))
     with pytest.raises(sqlite3.IntegrityError):
@@ -213,9 +226,9 @@ async def test_a_job_that_hides_the_end_of_the_transaction_is_found_out(
             return
 
     await writer.run(lambda c: c.execute("pragma max_page_count = 12").fetchall())
-    outcomes = await Gate(writer).together(put(1), hide, savepoint=savepoint)
-    assert [isinstance(outcome, DatabaseUnavailable | StorageFull) for outcome in outcomes] == [True, True]
-    assert stored() == []
+    outcomes = await Gate(writer).together(put(1), hide, put(2), savepoint=savepoint)
+    assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable, DatabaseUnavailable, int]
+    assert stored() == [2]
 
 
 async def test_a_commit_that_fails_fails_everyone(writer: Writer, stored: Any) -> None:
@@ -311,9 +324,13 @@ async def test_close_finishes_what_was_accepted_and_refuses_the_rest(tmp_path: P
 
 
 class Broken:
-    """A turnstile whose file system has gone."""
+    """A turnstile whose file system has gone, which shows once `open` is set."""
+
+    def __init__(self) -> None:
+        self.open = threading.Event()
 
     def __enter__(self) -> None:
+        assert self.open.wait(60)
         raise OSError("no locks")
 
     def __exit__(self, *_: object) -> None: ...
@@ -325,8 +342,16 @@ class Broken:
 async def test_when_the_thread_dies_nobody_waits_for_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     writer = Writer(tmp_path / "d.db")
     real = writer._turnstile
-    monkeypatch.setattr(writer, "_turnstile", Broken())
-    outcomes = await asyncio.gather(*(writer.run(lambda _: 1) for _ in range(10)), return_exceptions=True)
+    broken = Broken()
+    monkeypatch.setattr(writer, "_turnstile", broken)
+    tasks = [asyncio.create_task(writer.run(lambda _: 1)) for _ in range(10)]
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(asyncio.to_thread(writer.close))
+    while not writer._closed:
+        await asyncio.sleep(0)
+    broken.open.set()
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+    await closing
     assert [type(outcome) for outcome in outcomes] == [DatabaseUnavailable] * 10
     with pytest.raises(DatabaseUnavailable):
         await writer.run(lambda _: 1)
