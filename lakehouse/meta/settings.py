@@ -31,7 +31,10 @@ def put(repository: RepositoryId, key: str, value: str, etag: str) -> Statement:
 def put_if(repository: RepositoryId, key: str, value: str, etag: str, *, seen: str) -> Statement:
     """Set a value if its ETag is `seen` ("": nothing is stored). Raises PreconditionFailed."""
     if not seen:
-        sql = "insert into settings(repository, key, value, etag) values (?, ?, ?, ?) on conflict(repository, key) do nothing"
+        sql = (
+            "insert into settings(repository, key, value, etag) values (?, ?, ?, ?) "
+            "on conflict(repository, key) do nothing"
+        )
         return Statement(sql, (repository, key, value, etag), rows=1, otherwise=PreconditionFailed())
     return Statement(
         "update settings set value = ?, etag = ? where repository = ? and key = ? and etag = ?",

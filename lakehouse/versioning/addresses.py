@@ -108,10 +108,24 @@ def _signed(repository: Repository, branch: Branch, path: bytes, address: str) -
 
 async def _require_outside(lake: Lake, uri: str) -> None:
     """No repository's namespace may hold a linked external address: it would be a way around its permissions."""
-    spellings = []
+    if await repositories.namespaces_around(lake.db, spellings_around(uri)):
+        raise LinkAddressInvalid("the address lies in another repository's storage namespace: link address invalid")
+
+
+def spellings_around(uri: str) -> list[str]:
+    """Every namespace that could hold `uri`, with and without its last slash."""
+    found = []
     at = uri.find("/", uri.find("://") + 3)
     while at >= 0:
-        spellings += [uri[:at], uri[: at + 1]]
+        found += [uri[:at], uri[: at + 1]]
         at = uri.find("/", at + 1)
-    if await repositories.namespaces_around(lake.db, spellings):
-        raise LinkAddressInvalid("the address lies in another repository's storage namespace: link address invalid")
+    return found
+
+
+async def is_data(lake: Lake, scheme: str, location: Location) -> bool:
+    """Whether a place in a store lies under `data/` of some repository: such objects are write-once."""
+    if f"/{DATA}" not in f"/{location.key}":
+        return False
+    uri = f"{scheme}://{location.bucket}/{location.key}"
+    owners = await repositories.namespaces_around(lake.db, spellings_around(uri))
+    return any(uri.startswith(f"{owner.storage_namespace.rstrip('/')}/{DATA}") for owner in owners)

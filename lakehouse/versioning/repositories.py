@@ -26,7 +26,7 @@ from lakehouse.core.records import Page, Repository, RepositoryState
 from lakehouse.meta import commits, refs, repositories, settings, staging
 from lakehouse.objects.port import PutMode
 from lakehouse.versioning import resolve
-from lakehouse.versioning.addresses import INTERNAL
+from lakehouse.versioning.addresses import INTERNAL, spellings_around
 from lakehouse.versioning.commit import make
 from lakehouse.versioning.protection import require_not_read_only
 
@@ -133,12 +133,7 @@ async def _require_unused(lake: Lake, place: Place, *, shared: bool) -> None:
     if shared:
         return
     uri = place.uri
-    spellings = [uri.rstrip("/")]
-    at = uri.find("/", uri.find("://") + 3)
-    while at >= 0:
-        spellings += [uri[:at], uri[: at + 1]]
-        at = uri.find("/", at + 1)
-    taken = bool(await repositories.namespaces_around(lake.db, spellings))
+    taken = bool(await repositories.namespaces_around(lake.db, spellings_around(uri)))
     if not taken and not await repositories.namespace_inside(lake.db, uri):
         for marker in (MARKER, *_FOREIGN_MARKERS):
             try:
