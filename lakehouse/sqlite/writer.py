@@ -13,17 +13,19 @@ Invariants:
 from __future__ import annotations
 
 import asyncio
+import sqlite3
 import threading
+from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse.core.errors import DatabaseUnavailable
 from lakehouse.sqlite.connection import open_writing
 from lakehouse.sqlite.failure import as_unavailable, unavailable
+from lakehouse.sqlite.log import Log
 from lakehouse.sqlite.turnstile import Turnstile
 
 if TYPE_CHECKING:
-    import sqlite3
     from collections.abc import Callable
     from pathlib import Path
 
@@ -79,6 +81,7 @@ class Writer:
         except BaseException:
             self._turnstile.close()
             raise
+        self._log = Log(self._connection, path)
         self._queue: SimpleQueue[_Request | None] = SimpleQueue()
         self._door = threading.Lock()
         self._closed = False
@@ -150,6 +153,7 @@ class Writer:
             self._again(batch)
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._fail(batch, error)
+        self._relieve()
         return more
 
     def _fill(self, batch: list[_Request]) -> bool:
@@ -167,6 +171,10 @@ class Writer:
             batch.append(request)
             self._run(request)
         return True
+
+    def _relieve(self) -> None:
+        with suppress(sqlite3.Error, OSError):  # the data is safe in the log, and a repeat comes with the next batch
+            self._log.relieve()
 
     def _again(self, batch: list[_Request]) -> None:
         """Undo the transaction and run it once more with a savepoint for every job."""
