@@ -6,13 +6,15 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
+import msgspec
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from lakehouse import __version__
-from lakehouse.api.openapi import openapi_bytes
+from lakehouse.api.openapi import openapi_document
 from lakehouse.auth.identity import expired_cookies
+from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -61,7 +63,7 @@ async def _health(request: Request) -> Response:
 
 @cache
 def _document() -> bytes:
-    return openapi_bytes()
+    return msgspec.json.encode(openapi_document(OPERATIONS, version=__version__))
 
 
 async def _openapi(request: Request) -> Response:

@@ -5,11 +5,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.auth import keys
-from lakehouse.objects.local import open_local_store
-from lakehouse.objects.presign import EmbeddedPresigner
-from lakehouse.versioning.stores import Store
-
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
