@@ -31,12 +31,16 @@ class Boundary(msgspec.Struct, frozen=True):
     leaf: Cut
     inner: Cut
 
-    def cuts(self, level: int, keys: list[bytes], *, before: int = 0) -> list[int]:
-        """The ends of nodes (exclusive, ascending) within `keys`, if `before` entries stand in the open node."""
+    def cuts(self, level: int, keys: list[bytes], *, before: int = 0, settled: int = 0) -> list[int]:
+        """The ends of nodes (exclusive, ascending) within `keys`, if `before` entries stand in the open node.
+
+        `settled`: so many of the first keys are known to end no node.
+        """
         cut = self.inner if level else self.leaf
         if before + len(keys) < cut.minimum:
             return []
-        return _cuts(cut, _candidates(keys, level, cut.thresholds[-1], max(0, cut.minimum - before - 1)), before, keys)
+        start = max(0, cut.minimum - before - 1, settled)
+        return _cuts(cut, _candidates(keys, level, cut.thresholds[-1], start), before, len(keys))
 
     def is_end(self, level: int, count: int, key: bytes) -> bool:
         """Whether a node of `count` entries that ends with `key` ends by rule, not with the data."""
@@ -49,16 +53,12 @@ class Boundary(msgspec.Struct, frozen=True):
 def _candidates(keys: list[bytes], level: int, highest: bytes, start: int) -> list[tuple[int, bytes]]:
     """Positions from `start` on whose hash is below the highest threshold, with the hash."""
     part = keys[start:] if start else keys
-    return [
-        (at, digest)
-        for at, digest in enumerate([xxh3_64_digest(key, level) for key in part], start)
-        if digest < highest
-    ]
+    return [(at, digest) for at, key in enumerate(part, start) if (digest := xxh3_64_digest(key, level)) < highest]
 
 
-def _cuts(cut: Cut, candidates: list[tuple[int, bytes]], before: int, keys: list[bytes]) -> list[int]:
+def _cuts(cut: Cut, candidates: list[tuple[int, bytes]], before: int, total: int) -> list[int]:
     ends: list[int] = []
-    start, total = -before, len(keys)
+    start = -before
     for at, digest in candidates:
         while at >= start + cut.maximum:
             start += cut.maximum

@@ -8,21 +8,20 @@ change by identity keeps the bytes that the tree has; if nothing is left to chan
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from lakehouse.core.ids import MetaRangeId
-from lakehouse.core.offload import breathe
+from lakehouse.core.offload import PAGE, breathe
 from lakehouse.format.changed_paths import PathsFilter
-from lakehouse.format.entry import same_identity
+from lakehouse.format.entry import same_identity, total_size
 from lakehouse.format.node import Node, unpack_child
 from lakehouse.tree.plan import run
 from lakehouse.tree.writer import TreeWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
-    from typing import TypeAlias
 
     from lakehouse.tree.plan import Nodes, Plan
     from lakehouse.tree.store import NodeStore
@@ -30,6 +29,9 @@ if TYPE_CHECKING:
 Change: TypeAlias = "tuple[bytes, bytes]"
 """A key and its new packed entry, or TOMBSTONE."""
 Same: TypeAlias = "Callable[[bytes, bytes], bool]"
+
+_Placed: TypeAlias = tuple[int, int, bytes, bytes]
+"""A change: where it is in the leaf, where the leaf goes on behind it, key and value."""
 
 _TOGETHER = 32
 """Nodes read at the same time, and nodes gathered before they are stored."""
@@ -74,12 +76,17 @@ def _work(page: list[Change]) -> int:
 
 
 class _Frame:
-    """A node of the old tree that is being gone through. `last`: the last node of its level."""
+    """A node of the old tree that is being gone through, up to position `at`.
 
-    __slots__ = ("at", "last", "node")
+    `last`: the last node of its level. `changed`: what changes behind `at`. `size`: sum of the sizes of all objects below it, if its parent was read.
+    """
 
-    def __init__(self, node: Node, *, last: bool) -> None:
+    __slots__ = ("at", "changed", "last", "node", "size")
+
+    def __init__(self, node: Node, size: int | None, *, last: bool) -> None:
         self.node = node
+        self.size = size
+        self.changed: list[_Placed] = []
         self.at = 0
         self.last = last
 
@@ -127,14 +134,13 @@ class _Applier:
             if frame.node.level:
                 yield from self._descend(frame, [], 0)
             else:
-                self._feed(frame, len(frame.node.keys))
-                self._leave()
+                self._finish_leaf(frame)
         return self._writer.finish()
 
     def _begin(self) -> Plan[None]:
         if self._root:
             nodes = yield [self._root]
-            self._frames.append(_Frame(nodes[self._root], last=True))
+            self._frames.append(_Frame(nodes[self._root], None, last=True))
 
     def _append(self, keys: list[bytes], values: list[bytes]) -> int:
         """Changes to the empty tree."""
@@ -167,13 +173,13 @@ class _Applier:
         else:
             yield from self._enter(frame, [], 0)
             if node.level == 1:
-                leaf = self._frames[-1]
-                self._feed(leaf, len(leaf.node.keys))
+                self._feed_rest(self._frames[-1])
                 self._leave()
 
     def _enter(self, frame: _Frame, keys: list[bytes], done: int) -> Plan[None]:
         """Put the child at hand on top; the next ones that changes touch are read together with it."""
-        node_id = _child_id(frame.node, frame.at)
+        child = unpack_child(frame.node.values[frame.at])
+        node_id = child.id.hex()
         level = frame.node.level - 1
         node = self._ahead.get(level, {}).get(node_id)
         if node is None:
@@ -181,7 +187,8 @@ class _Applier:
             node = nodes[node_id]
             if keys:
                 self._ahead[level] = nodes
-        self._frames.append(_Frame(node, last=frame.last and frame.at == len(frame.node.keys) - 1))
+        last = frame.last and frame.at == len(frame.node.keys) - 1
+        self._frames.append(_Frame(node, child.size, last=last))
 
     def _leave(self) -> None:
         """The node on top is used up, and so is the child that it was of the node below it on the stack."""
@@ -190,31 +197,37 @@ class _Applier:
             self._frames[-1].at += 1
 
     def _change_leaf(self, frame: _Frame, keys: list[bytes], values: list[bytes], done: int) -> int:
-        """Bring the changes from `done` on that belong to this leaf into it; returns where the others begin.
+        """Note the changes from `done` on that belong to this leaf; returns where the others begin.
 
-        When the page ends here, the next one may go on in the same leaf: what is behind the last change waits.
+        When the page ends here, the next one may go on in the same leaf, so the leaf waits.
         """
-        node = frame.node
-        end = len(keys) if frame.last else bisect_right(keys, node.keys[-1], done)
-        upto = len(node.keys) if end < len(keys) else bisect_right(node.keys, keys[-1], frame.at)
+        end = len(keys) if frame.last else bisect_right(keys, frame.node.keys[-1], done)
         changed = self._changed(frame, keys[done:end], values[done:end])
         if changed:
             if not self.changed:
                 self._writer.take()  # made before the first change: the old tree's own nodes
             self.changed += len(changed)
             self.paths.add([key for _, _, key, _ in changed])
-            self._feed_changed(frame, changed)
-        elif not frame.at:
-            if len(self._frames) > 1:
-                self._frames.pop()  # entered in vain: the node above adopts it as a whole
-            return end
-        self._feed(frame, upto)
+            frame.changed += changed
         if end < len(keys):
-            self._leave()
+            self._finish_leaf(frame)
+        elif len(frame.changed) > PAGE:
+            self._feed_changed(frame, bisect_right(frame.node.keys, keys[-1], frame.at))
         return end
 
-    def _changed(self, frame: _Frame, keys: list[bytes], values: list[bytes]) -> list[tuple[int, int, bytes, bytes]]:
-        """The real changes: position in the leaf, where it goes on, key and value."""
+    def _finish_leaf(self, frame: _Frame) -> None:
+        """Feed what is left of a leaf, or let the node above adopt it when it was entered in vain."""
+        if not frame.at and not frame.changed and len(self._frames) > 1:
+            self._frames.pop()
+            return
+        if frame.changed:
+            self._feed_changed(frame, len(frame.node.keys))
+        else:
+            self._feed_rest(frame)
+        self._leave()
+
+    def _changed(self, frame: _Frame, keys: list[bytes], values: list[bytes]) -> list[_Placed]:
+        """Those that are real."""
         old_keys, old_values = frame.node.keys, frame.node.values
         total, at, same = len(old_keys), frame.at, self._same
         changed = []
@@ -227,12 +240,12 @@ class _Applier:
                 changed.append((at, at, key, value))
         return changed
 
-    def _feed_changed(self, frame: _Frame, changed: list[tuple[int, int, bytes, bytes]]) -> None:
-        """Feed the leaf up to the last of the changes, with these made."""
-        old_keys, old_values = frame.node.keys, frame.node.values
+    def _feed_changed(self, frame: _Frame, upto: int) -> None:
+        """Feed the leaf up to position `upto`, with the changes made."""
+        old_keys, old_values, begin, changed = frame.node.keys, frame.node.values, frame.at, frame.changed
         keys: list[bytes] = []
         values: list[bytes] = []
-        start = frame.at
+        start = begin
         for at, onward, key, value in changed:
             keys += old_keys[start:at]
             values += old_values[start:at]
@@ -240,18 +253,26 @@ class _Applier:
                 keys.append(key)
                 values.append(value)
             start = onward
-        frame.at = start
-        self._writer.feed(keys, values)
+        keys += old_keys[start:upto]
+        values += old_values[start:upto]
+        frame.at, frame.changed = upto, []
+        if frame.size is None or begin or upto < len(old_keys) or len(changed) > PAGE:
+            self._writer.feed(keys, values)
+            return
+        gone = total_size([old_values[at] for at, onward, _, _ in changed if at < onward])
+        come = total_size([value for _, _, _, value in changed if value])
+        moved = [at for at, onward, _, value in changed if at == onward or not value]
+        settled = moved[0] if moved else len(old_keys) - 1
+        self._writer.feed_leaf(keys, values, size=frame.size - gone + come, settled=settled)
 
-    def _feed(self, frame: _Frame, upto: int) -> None:
-        """Feed the leaf as it is up to position `upto`."""
-        if upto > frame.at:
-            self._writer.feed(frame.node.keys[frame.at : upto], frame.node.values[frame.at : upto])
-            frame.at = upto
-
-
-def _child_id(node: Node, at: int) -> str:
-    return unpack_child(node.values[at]).id.hex()
+    def _feed_rest(self, frame: _Frame) -> None:
+        """Feed the leaf as it is, from where the writer is in it."""
+        node = frame.node
+        if frame.size is not None and not frame.at:
+            self._writer.feed_leaf(node.keys, node.values, size=frame.size, settled=len(node.keys) - 1)
+        else:
+            self._writer.feed(node.keys[frame.at :], node.values[frame.at :])
+        frame.at = len(node.keys)
 
 
 def _touched(frame: _Frame, keys: list[bytes], done: int) -> int:

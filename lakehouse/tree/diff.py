@@ -9,6 +9,7 @@ stays bounded. Ids only prune: which entries differ is decided by identity.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import deque
 from collections.abc import Callable, Generator
 from itertools import compress, count, repeat
 from operator import attrgetter, ne
@@ -51,6 +52,10 @@ class _Part(NamedTuple):
 
 _first = attrgetter("first")
 _last = attrgetter("last")
+
+
+_Entries: TypeAlias = tuple[list[bytes], list[bytes]]
+"""Keys and values."""
 
 
 class _Bounds(NamedTuple):
@@ -150,24 +155,34 @@ def _compare_inner(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sam
 
 def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, same: Same, level: int) -> _Steps:
     """Go through leaves of both sides; none of them is on both."""
-    left, right = _Entries(), _Entries()
+    left, right = _Leaves(), _Leaves()
+    found: list[Difference] = []
     while lefts or rights:
         bound = _window_end(lefts, rights)
         (now_left, lefts), (now_right, rights) = _split_first(lefts, bound), _split_first(rights, bound)
         nodes = yield _ids(now_left + now_right)
         left.add(now_left, nodes, bounds)
         right.add(now_right, nodes, bounds)
-        found = _compare_entries(left.take(bound), right.take(bound), same)
-        for at in range(0, len(found), PAGE):
-            yield found[at : at + PAGE]
+        while (cut := _next_cut(left.head, right.head, bound)) is not None:
+            found += _compare_entries(left.take(cut), right.take(cut), same)
+            breathe()
+            if len(found) >= PAGE:
+                yield found[:PAGE]
+                found = found[PAGE:]
+    for at in range(0, len(found), PAGE):
+        yield found[at : at + PAGE]
 
 
-class _Entries:
-    """Entries of one side that were read and not yet compared."""
+class _Leaves:
+    """Keys and values of leaves of one side that were read and not yet compared, in order."""
 
     def __init__(self) -> None:
-        self._keys: list[bytes] = []
-        self._values: list[bytes] = []
+        self._leaves: deque[_Entries] = deque()
+
+    @property
+    def head(self) -> bytes | None:
+        """The last key of the first leaf."""
+        return self._leaves[0][0][-1] if self._leaves else None
 
     def add(self, parts: list[_Part], nodes: Nodes | None, bounds: _Bounds) -> None:
         assert nodes is not None
@@ -177,17 +192,32 @@ class _Entries:
             high = len(node.keys)
             if bounds.end is not None and part.last >= bounds.end:
                 high = bisect_left(node.keys, bounds.end)
-            self._keys += node.keys[low:high]
-            self._values += node.values[low:high]
+            if high - low == len(node.keys):
+                self._leaves.append((node.keys, node.values))
+            elif low < high:
+                self._leaves.append((node.keys[low:high], node.values[low:high]))
 
-    def take(self, bound: bytes | None) -> tuple[list[bytes], list[bytes]]:
-        """The entries up to `bound`; the others stay."""
-        if bound is None:
-            return self._keys, self._values
-        at = bisect_right(self._keys, bound)
-        taken = self._keys[:at], self._values[:at]
-        self._keys, self._values = self._keys[at:], self._values[at:]
-        return taken
+    def take(self, cut: bytes) -> _Entries:
+        """The entries up to `cut`, which is not behind the first leaf."""
+        if not self._leaves:
+            return [], []
+        keys, values = self._leaves.popleft()
+        if keys[-1] <= cut:
+            return keys, values
+        at = bisect_right(keys, cut)
+        self._leaves.appendleft((keys[at:], values[at:]))
+        return keys[:at], values[:at]
+
+
+def _next_cut(left: bytes | None, right: bytes | None, bound: bytes | None) -> bytes | None:
+    """Up to where the first leaves of both sides can be compared; None when more leaves have to be read first.
+
+    Behind `bound` a side may have leaves that were not read.
+    """
+    cut = min((key for key in (left, right) if key is not None), default=None)
+    if cut is None or (bound is not None and cut > bound):
+        return None
+    return cut
 
 
 def _ids(parts: list[_Part]) -> _Needed:
@@ -256,9 +286,7 @@ def _common_end(lefts: list[_Part], rights: list[_Part], bound: bytes | None) ->
     return limit
 
 
-def _compare_entries(
-    left: tuple[list[bytes], list[bytes]], right: tuple[list[bytes], list[bytes]], same: Same
-) -> list[Difference]:
+def _compare_entries(left: _Entries, right: _Entries, same: Same) -> list[Difference]:
     """Runs of equal keys are found at the speed of C, and only what is between them is looked at one by one."""
     (left_keys, left_values), (right_keys, right_values) = left, right
     found: list[Difference] = []

@@ -22,13 +22,17 @@ if TYPE_CHECKING:
 
 
 class _Level:
-    """What is known of one level: the open node, how many were closed or adopted, and the id of the last of them."""
+    """What is known of one level: the open node, how many were closed or adopted, and the id of the last of them.
 
-    __slots__ = ("keys", "last", "nodes", "values")
+    `size` is the sum of the objects' sizes in the open leaf.
+    """
+
+    __slots__ = ("keys", "last", "nodes", "size", "values")
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
         self.values: list[bytes] = []
+        self.size = 0
         self.nodes = 0
         self.last = b""
 
@@ -50,6 +54,14 @@ class TreeWriter:
             if at:
                 breathe()
             self._push(0, keys[at : at + PAGE], values[at : at + PAGE])
+
+    def feed_leaf(self, keys: list[bytes], values: list[bytes], *, size: int, settled: int) -> None:
+        """Feed what became of one leaf of another tree, of which much is known: it spares hashing and decoding.
+
+        `size` is the sum of the objects' sizes. The first `settled` entries are the leaf's own, so no node ends there
+        if one begins with the first.
+        """
+        self._push(0, keys, values, size=size, settled=0 if self._levels[0].keys else settled)
 
     def adopts(self, level: int, count: int, *, last: bool) -> bool:
         """Whether `adopt` may be called now for `count` nodes of `level`.
@@ -102,19 +114,30 @@ class TreeWriter:
             level += 1
         return EMPTY_TREE
 
-    def _push(self, level: int, keys: list[bytes], values: list[bytes]) -> None:
+    def _push(
+        self, level: int, keys: list[bytes], values: list[bytes], *, size: int | None = None, settled: int = 0
+    ) -> None:
         while len(self._levels) <= level:
             self._levels.append(_Level())
         this = self._levels[level]
         start = 0
-        for end in self._boundary.cuts(level, keys, before=len(this.keys)):
+        for end in self._boundary.cuts(level, keys, before=len(this.keys), settled=settled):
+            part = values[start:end]
+            if not level:
+                part_size = total_size(part) if size is None or end < len(keys) else size
+                this.size += part_size
+                size = None if size is None else size - part_size
             this.keys += keys[start:end]
-            this.values += values[start:end]
+            this.values += part
             self._close(level)
             breathe()
             start = end
-        this.keys += keys[start:] if start else keys
-        this.values += values[start:] if start else values
+        if start < len(keys):
+            part = values[start:] if start else values
+            this.keys += keys[start:] if start else keys
+            this.values += part
+            if not level:
+                this.size += total_size(part) if size is None else size
 
     def _close(self, level: int) -> None:
         this = self._levels[level]
@@ -126,7 +149,8 @@ class TreeWriter:
             count = sum([child.count for child in children])
             size = sum([child.size for child in children])
         else:
-            first, count, size = keys[0], len(keys), total_size(values)
+            first, count, size = keys[0], len(keys), this.size
+            this.size = 0
         node = encode_node(level, keys, values, table=self._boundary.id)
         self._ready.append(node)
         this.nodes += 1
