@@ -78,7 +78,8 @@ def _work(page: list[Change]) -> int:
 class _Frame:
     """A node of the old tree that is being gone through, up to position `at`.
 
-    `last`: the last node of its level. `changed`: what changes behind `at`. `size`: sum of the sizes of all objects below it, if its parent was read.
+    `last`: the last node of its level. `changed`: what changes behind `at`. `size`: sum of the sizes of all objects
+    below it, if its parent was read.
     """
 
     __slots__ = ("at", "changed", "last", "node", "size")
@@ -273,6 +274,10 @@ class _Applier:
         else:
             self._writer.feed(node.keys[frame.at :], node.values[frame.at :])
         frame.at = len(node.keys)
+
+
+def _child_id(node: Node, at: int) -> str:
+    return unpack_child(node.values[at]).id.hex()
 
 
 def _touched(frame: _Frame, keys: list[bytes], done: int) -> int:
