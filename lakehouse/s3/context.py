@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operations on the embedded store's buckets need beside their request."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.objects.port import Location, ObjectStore
+
+if TYPE_CHECKING:
+    from lakehouse.s3.request import S3Request
+
+
+class KeyRecord(msgspec.Struct, frozen=True):
+    """An access key: its secret, whose it is, and whether it may use the embedded store's own buckets."""
+
+    secret: str
+    user: str
+    may_use_physical: bool = False
+
+
+LookupSecret = Callable[[str], Awaitable[KeyRecord | None]]
+"""From access key id to its record; None when there is no such key."""
+WriteOnce = Callable[[Location], Awaitable[bool]]
+"""Whether an object's bytes must never change once they are there: those under a repository's `data/`."""
+
+
+class Buckets(msgspec.Struct, frozen=True):
+    """Which buckets the embedded store has. `any_name`: every legal name is a bucket, empty until something is put."""
+
+    names: tuple[str, ...] = ("lake.local",)
+    any_name: bool = False
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.names or (self.any_name and "/" not in name and name != "")
+
+
+class Physical(msgspec.Struct, frozen=True):
+    """The embedded store, and the rules for its buckets."""
+
+    store: ObjectStore
+    buckets: Buckets
+    write_once: WriteOnce
+    region: str
+
+
+def location(request: S3Request) -> Location:
+    """The place that a request names."""
+    return Location(request.bucket, request.key)

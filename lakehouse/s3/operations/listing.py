@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What both forms of ListObjects share: pages of keys, rolled up at a delimiter."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import msgspec
+
+from lakehouse.objects.port import StoredObject
+from lakehouse.s3.errors import S3Error
+from lakehouse.s3.xml import element, parent, quoted, timestamp
+
+if TYPE_CHECKING:
+    from lakehouse.objects.port import ObjectStore
+    from lakehouse.s3.request import S3Request
+
+MOST = 1000
+_BEYOND = "\udcff"
+"""Sorts after every character: byte 0xff, which no UTF-8 has."""
+_FIRST_STEP = 64
+
+
+class Wanted(msgspec.Struct, frozen=True):
+    """What a listing asks for. `encode`: keys are percent-encoded in the answer."""
+
+    prefix: str
+    delimiter: str
+    limit: int
+    encode: bool
+
+    def shown(self, text: str) -> str:
+        """A key as the answer shows it."""
+        return quote(text, safe="/", errors="surrogateescape") if self.encode else text
+
+
+class Listed(msgspec.Struct):
+    """A page: objects and rolled-up prefixes, each in order; and where the next page starts after, if there is one."""
+
+    objects: list[StoredObject]
+    prefixes: list[str]
+    more: bool = False
+    last: str = ""
+    resume: str = ""
+
+
+def wanted(request: S3Request) -> Wanted:
+    """The parameters of both forms. Raises S3Error InvalidArgument."""
+    query = request.query
+    text = query.get("max-keys", "") or str(MOST)
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise S3Error("InvalidArgument", "max-keys must be a number of 0 to 2147483647")
+    encoding = query.get("encoding-type", "")
+    if encoding not in ("", "url"):
+        raise S3Error("InvalidArgument", "encoding-type must be url")
+    return Wanted(query.get("prefix", ""), query.get("delimiter", ""), min(int(text), MOST), encoding == "url")
+
+
+async def list_page(store: ObjectStore, bucket: str, ask: Wanted, *, after: str) -> Listed:
+    """The first `ask.limit` keys and groups after `after`. A group is passed over unread once it is known."""
+    found = Listed([], [])
+    if not ask.limit:
+        return found
+    step = _FIRST_STEP if ask.delimiter else ask.limit
+    more = True
+    while more:
+        page, more = await store.list(bucket, prefix=ask.prefix, after=after, limit=step)
+        sought = False
+        for line in page:
+            if found.prefixes and line.key.startswith(found.prefixes[-1]):
+                sought = True
+                continue
+            if len(found.objects) + len(found.prefixes) == ask.limit:
+                found.more = True
+                return found
+            _add(found, line, ask)
+        after = page[-1].key if page else after
+        if found.prefixes and after.startswith(found.prefixes[-1]):
+            after = found.prefixes[-1] + _BEYOND
+        step = _FIRST_STEP if sought else min(step * 4, MOST)
+    return found
+
+
+def _add(found: Listed, line: StoredObject, ask: Wanted) -> None:
+    end = line.key.find(ask.delimiter, len(ask.prefix)) if ask.delimiter else -1
+    if end < 0:
+        found.objects.append(line)
+        found.last = found.resume = line.key
+    else:
+        found.last = line.key[: end + len(ask.delimiter)]
+        found.resume = found.last + _BEYOND
+        found.prefixes.append(found.last)
+
+
+def contents(found: Listed, ask: Wanted, *, owner: bool) -> list[str]:
+    """The elements of the objects and of the rolled-up prefixes."""
+    whose = parent("Owner", element("ID", "lakehouse"), element("DisplayName", "lakehouse")) if owner else ""
+    lines = [
+        parent(
+            "Contents",
+            element("Key", ask.shown(line.key)),
+            element("LastModified", timestamp(line.info.modified)),
+            element("ETag", quoted(line.info.etag)),
+            element("Size", line.info.size),
+            whose,
+            element("StorageClass", "STANDARD"),
+        )
+        for line in found.objects
+    ]
+    return lines + [parent("CommonPrefixes", element("Prefix", ask.shown(prefix))) for prefix in found.prefixes]
