@@ -237,25 +237,28 @@ class Supervisor:
         reading, writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        signal.pthread_sigmask(signal.SIG_BLOCK, ENDED)  # until the child has handlers of its own, and we know its id
         pid = os.fork()
         if pid:
             os.close(writing)
             self._workers[pid] = time.monotonic()
             if self._ending:
                 os.kill(pid, signal.SIGTERM)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDED)
             return reading
         code = 1
         try:
             os.close(reading)
+            os.close(self._hold)
             code = self._worker(writing)
         finally:
             os._exit(code)  # whatever happens, a child never returns into the parent's code
 
     def _worker(self, writing: int) -> int:
-        os.close(self._hold)
         asked: list[int] = []
         for number in ENDED:
             signal.signal(number, lambda came, _: asked.append(came))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, ENDED)
         Thread(target=self._outlive, name="parent watch", daemon=True).start()
 
         def ready() -> None:
