@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -107,7 +108,8 @@ def test_two_processes_take_turns_and_lose_nothing(tmp_path: Path, start, test_r
     count = 1000 * test_rounds
     processes = [start(path, name, tasks=8, count=count) for name in ("ann", "bob")]
     go(*processes)
-    outputs = [process.communicate()[0].splitlines(keepends=True) for process in processes]
+    with ThreadPoolExecutor() as readers:  # both at once: a full pipe would stop its writer
+        outputs = list(readers.map(lambda process: process.communicate()[0].splitlines(keepends=True), processes))
     assert [process.returncode for process in processes] == [0, 0]
     assert [numbers(lines, "+") for lines in outputs] == [set(range(count))] * 2
     found, order = reopened(path)
