@@ -6,6 +6,7 @@ It runs once, whatever the number of workers, and again at every start without h
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -25,8 +26,6 @@ if TYPE_CHECKING:
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
     from lakehouse.db.port import Database
-
-from contextlib import asynccontextmanager
 
 DATABASES = {"sqlite": "lakehouse.db.sqlite:SqliteDatabase"}
 """Driver classes by the scheme of `database.url`."""
