@@ -25,7 +25,7 @@ from lakehouse.core.clock import system_clock
 from lakehouse.server.pages import pages
 from lakehouse.server.routes import is_signed
 from lakehouse.server.start import data_folder, open_database, open_ring
-from lakehouse.server.storage import open_stores
+from lakehouse.server.storage import open_stores, s3_side
 from lakehouse.tree.store import NodeCache
 from lakehouse.versioning.lake import Lake
 from lakehouse.versioning.sweeping import sweep_for_ever
@@ -82,7 +82,7 @@ class Application:
         db = open_database(config)
         await db.migrate()
         await setup.claim(db, ring)
-        stores, embedded = await open_stores(config, data_folder(config), ring, clock=clock)
+        stores, local = await open_stores(config, data_folder(config), ring, clock=clock)
         self._lake = Lake(
             db=db,
             stores=stores,
@@ -113,7 +113,7 @@ class Application:
             origin=Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies),
             limits=Limits(json_body=config.limits.json_body),
         )
-        self._s3 = embedded(services)
+        self._s3 = s3_side(config, local, self._lake, credentials, ring)
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
 
     async def stop(self) -> None:
@@ -133,9 +133,7 @@ class Gate:
 
     async def authenticate(self, call: Call[Any, Any]) -> User | None:
         """The caller, None without credentials. Raises Unauthenticated."""
-        wanted = {
-            name.decode(): value.decode("latin-1") for name, value in call.headers if name in _CREDENTIAL_HEADERS
-        }
+        wanted = {name.decode(): value.decode("latin-1") for name, value in call.headers if name in _CREDENTIAL_HEADERS}
         return await self._authenticator.authenticate(wanted, method=call.operation.method)
 
 

@@ -1,24 +1,97 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The object stores of a server, by its configuration, and the S3 side in front of the embedded one."""
+"""The object stores of a server, by its configuration, and the S3 side in front of the embedded one.
+
+The embedded store is always there; another one, when it is configured, is where new namespaces are chosen.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
+
+from lakehouse.auth import keys
+from lakehouse.core.errors import BadConfiguration
+from lakehouse.objects.local import open_local_store
+from lakehouse.objects.presign import EmbeddedPresigner
+from lakehouse.s3.app import S3App
+from lakehouse.s3.context import Buckets, KeyRecord
+from lakehouse.versioning.addresses import is_data
+from lakehouse.versioning.stores import Store, Stores
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
-    from lakehouse.api.services import Services
+    from lakehouse.auth.credentials import CredentialStore
     from lakehouse.auth.keys import KeyRing
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
-    from lakehouse.s3.app import S3App
-    from lakehouse.versioning.stores import Stores
+    from lakehouse.objects.local import LocalStore
+    from lakehouse.objects.port import Location, ObjectStore, Presigner
+    from lakehouse.versioning.lake import Lake
+
+FOLDER = "objects"
+DRIVERS = {"s3": "lakehouse.objects.minio:open_minio_store"}
+"""What opens the store of an `object_store.url`, by its scheme."""
 
 
-async def open_stores(
-    config: Config, folder: Path, ring: KeyRing, *, clock: Clock
-) -> tuple[Stores, Callable[[Services], S3App]]:
-    """The stores, and what makes the S3 side once the engine stands on them. Raises StartupError."""
-    raise NotImplementedError
+async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clock) -> tuple[Stores, LocalStore]:
+    """All stores, and the embedded one among them. Raises StartupError."""
+    settings = config.object_store
+    local = await open_local_store(folder / FOLDER, clock=clock, bucket=settings.bucket)
+    embedded = Store(
+        id="",
+        objects=local,
+        description=local.describe(),
+        presigner=EmbeddedPresigner(secret=presign_secret(ring), region=settings.region, clock=clock),
+        buckets=frozenset((settings.bucket,)),
+    )
+    if not settings.url:
+        return Stores((embedded,)), local
+    scheme = settings.url.partition("://")[0]
+    if scheme not in DRIVERS:
+        raise BadConfiguration(
+            f"object_store.url: {settings.url}: known are {', '.join(f'{k}://...' for k in DRIVERS)}"
+        )
+    module, _, name = DRIVERS[scheme].partition(":")
+    objects = getattr(import_module(module), name)(
+        settings.url,
+        endpoint=settings.endpoint,
+        region=settings.region,
+        access_key_id=settings.access_key_id,
+        secret_access_key=settings.secret_access_key.reveal(),
+    )
+    store = Store(
+        id="",
+        objects=cast("ObjectStore", objects),
+        description=objects.describe(),
+        presigner=cast("Presigner", objects),
+    )
+    return Stores((store, embedded)), local
+
+
+def presign_secret(ring: KeyRing) -> str:
+    """The secret of the key that the server signs URLs of the embedded store with."""
+    return ring.derive(keys.PRESIGN)[1].hex()
+
+
+def s3_side(config: Config, store: LocalStore, lake: Lake, credentials: CredentialStore, ring: KeyRing) -> S3App:
+    """The S3 side of the embedded store, for the users' own keys and for URLs that the server signed."""
+
+    async def lookup_secret(access_key_id: str) -> KeyRecord | None:
+        found = await credentials.lookup(access_key_id)
+        if found is None:
+            return None
+        return KeyRecord(found.secret_access_key, found.user.name, may_use_physical=True)
+
+    async def write_once(location: Location) -> bool:
+        return await is_data(lake, "s3", location)
+
+    return S3App(
+        store,
+        lookup_secret=lookup_secret,
+        presign_secret=presign_secret(ring),
+        write_once=write_once,
+        buckets=Buckets((config.object_store.bucket,)),
+        region=config.object_store.region,
+        clock=lake.clock,
+    )

@@ -1,0 +1,287 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The REST server under load: a real process, with real HTTP on loopback, the load generator beside it.
+
+Prints rate, CPU of the server per operation and latencies with 1, 16 and 64 clients, and the ratio to the budgets of
+docs/explanation/performance.md, corrected by a calibration of this machine taken in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import itertools
+import json
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+import httpx2
+import msgspec
+
+from tests.bench.calibration import REFERENCE, calibrate
+from tests.bench.load import Result, cpu_seconds, measure, resident_mib
+from tests.running import KEY, SECRET, running_server
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from tests.running import RunningServer
+
+API = "/api/v1"
+AUTHORIZATION = "Basic " + base64.b64encode(f"{KEY}:{SECRET}".encode()).decode()
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """`rate` a second that must be reached on the reference machine, the aim, and the figure that bounds both."""
+
+    must: float
+    aim: float
+    bound: str | None = None
+
+
+BUDGETS = {
+    ("link", 16): Budget(2 * 2_060, 4 * 2_060, "transactions"),
+    ("link", 64): Budget(6_400, 2 * 6_400, "transactions"),
+    ("get address", 16): Budget(0.8 * 14_900, 1.2 * 14_900),
+    ("stat, uncommitted", 16): Budget(2 * 3_700, 3 * 3_700),
+    ("stat, committed", 16): Budget(2 * 2_760, 4 * 2_760),
+    ("list 100, committed", 16): Budget(1.5 * 1_450, 3 * 1_450),
+    ("upload 4 KiB", 1): Budget(3 / 0.011, 8 / 0.011, "append"),
+}
+
+
+def request(method: str, path: str, body: bytes = b"", headers: str = "") -> bytes:
+    """A whole request on a connection that stays open."""
+    length = f"Content-Length: {len(body)}\r\n" if body or method in {"POST", "PUT"} else ""
+    head = f"{method} {API}{path} HTTP/1.1\r\nHost: bench\r\nAuthorization: {AUTHORIZATION}\r\n{length}{headers}\r\n"
+    return head.encode() + body
+
+
+class Bench:
+    """A server with some repositories, and what is measured on it."""
+
+    def __init__(self, server: RunningServer, seconds: float, speed: dict[str, float]) -> None:
+        self.server = server
+        self.port = int(server.url.rpartition(":")[2])
+        self.pid = server.process.pid
+        self.seconds = seconds
+        self.speed = speed
+        self.client = httpx2.Client(base_url=server.url + API, auth=(KEY, SECRET), timeout=120)
+
+    def rest(self, method: str, path: str, **options: object) -> httpx2.Response:
+        answer = self.client.request(method, path, **options)  # type: ignore[arg-type]
+        answer.raise_for_status()
+        return answer
+
+    def repository(self, name: str) -> str:
+        self.rest("POST", "/repositories", json={"name": name})
+        return f"/repositories/{name}"
+
+    def load(self, name: str, make: Callable[[int], Iterator[bytes]], *clients: int) -> None:
+        for count in clients or (1, 16, 64):
+            result = measure(self.port, self.pid, make, clients=count, seconds=self.seconds)
+            self.report(name, count, result)
+
+    def report(self, name: str, clients: int, result: Result) -> None:
+        budget = BUDGETS.get((name, clients))
+        verdict = ""
+        if budget is not None:
+            factor = self.speed[budget.bound] if budget.bound else self.speed["asgi"]
+            verdict = (
+                f"{result.rate / (budget.must * factor):6.2f} x must {result.rate / (budget.aim * factor):6.2f} x aim"
+            )
+        print(
+            f"{name:<24}{clients:>4} {result.rate:>10,.0f}/s {result.cpu * 1e6:>8.1f} us CPU "
+            f"p50 {result.p50 * 1e3:>7.2f} ms p99 {result.p99 * 1e3:>7.2f} ms  {verdict}"
+            + (f"   FAILED {result.failures}: {result.example}" if result.failures else ""),
+            flush=True,
+        )
+
+    def links(self, repository: str, prefix: str, count: int) -> None:
+        """Link `count` objects in batches, and say how fast that was."""
+        base = f"{repository}/branches/main/staging"
+        bodies = []
+        for start in range(0, count, 10_000):
+            paths = [f"{prefix}{number:07}" for number in range(start, min(start + 10_000, count))]
+            answer = self.rest("POST", f"{base}/addresses", json={"paths": paths})
+            bodies.append(
+                b"\n".join(
+                    json.dumps({"path": one["path"], "staging": one, "checksum": "c" * 32, "size_bytes": 1000}).encode()
+                    for one in answer.json()["results"]
+                )
+            )
+        for atomic in ("true", "false"):
+            cpu, started = cpu_seconds(self.pid), time.perf_counter()
+            for body in bodies:
+                self.rest("PUT", f"{base}/links?atomic={atomic}", content=body)
+            wall = time.perf_counter() - started
+            print(
+                f"{'link in batches, ' + ('atomic' if atomic == 'true' else 'per item'):<28} {count / wall:>10,.0f}/s "
+                f"{(cpu_seconds(self.pid) - cpu) / count * 1e6:>8.1f} us CPU",
+                flush=True,
+            )
+
+    def timed(
+        self, name: str, work: Callable[[], object], *, limit: float | None = None, bound: str = "append"
+    ) -> None:
+        """Run `work` once; `limit` is the time in seconds that must not be exceeded on the reference machine."""
+        cpu, started = cpu_seconds(self.pid), time.perf_counter()
+        work()
+        wall = time.perf_counter() - started
+        verdict = "" if limit is None else f"{limit / self.speed[bound] / wall:6.2f} x must"
+        print(f"{name:<40} {wall * 1e3:>10.1f} ms wall {(cpu_seconds(self.pid) - cpu) * 1e3:>8.0f} ms CPU  {verdict}")
+
+
+def addresses(repository: str) -> Callable[[int], Iterator[bytes]]:
+    def make(number: int) -> Iterator[bytes]:
+        for count in itertools.count():
+            yield request("GET", f"{repository}/branches/main/staging/backing?path=dir/{number}/{count}")
+
+    return make
+
+
+def link_requests(bench: Bench, repository: str, *, clients: int, each: int) -> Callable[[int], Iterator[bytes]]:
+    """Links of addresses that were handed out before: the same few over and over, each by its own client."""
+    ready: list[list[bytes]] = []
+    for number in range(clients):
+        paths = [f"dir/{number}/{count}" for count in range(each)]
+        found = bench.rest("POST", f"{repository}/branches/main/staging/addresses", json={"paths": paths}).json()
+        ready.append(
+            [
+                request(
+                    "PUT",
+                    f"{repository}/branches/main/staging/backing?path={quote(one['path'])}",
+                    json.dumps({"staging": one, "checksum": "c" * 32, "size_bytes": 1000}).encode(),
+                    "Content-Type: application/json\r\n",
+                )
+                for one in found["results"]
+            ]
+        )
+    return lambda number: itertools.cycle(ready[number])
+
+
+def reads(paths: list[str]) -> Callable[[int], Iterator[bytes]]:
+    ready = [request("GET", path) for path in paths]
+
+    def make(number: int) -> Iterator[bytes]:
+        return itertools.islice(itertools.cycle(ready), number * 37, None)
+
+    return make
+
+
+def uploads(repository: str) -> Callable[[int], Iterator[bytes]]:
+    body = bytes(range(256)) * 16
+
+    def make(number: int) -> Iterator[bytes]:
+        for count in itertools.count():
+            yield request("POST", f"{repository}/branches/main/objects?path=up/{number}/{count}", body)
+
+    return make
+
+
+def run(bench: Bench) -> None:
+    staging = bench.repository("bench-staging")
+    bench.load("get address", addresses(staging))
+    bench.load("link", link_requests(bench, staging, clients=64, each=50))
+    stats = f"{staging}/refs/main/objects/stat?path=dir/"
+    bench.load("stat, uncommitted", reads([f"{stats}{n % 64}/{n % 50}" for n in range(500)]))
+    uploading = bench.repository("bench-upload")
+    bench.load("upload 4 KiB", uploads(uploading))
+    big = bench.repository("bench-big")
+    bench.links(big, "p/", 100_000)
+    commits = f"{big}/branches/main/commits"
+    bench.timed(
+        "commit of 100k staged objects", lambda: bench.rest("POST", commits, json={"message": "100k"}), limit=0.5
+    )
+    bench.load("stat, committed", reads([f"{big}/refs/main@/objects/stat?path=p/{n * 97:07}" for n in range(1000)]))
+    pages = [f"{big}/refs/main@/objects/ls?prefix=p/&after=p/{n * 97:07}&amount=100" for n in range(900)]
+    bench.load("list 100, committed", reads(pages))
+    for count in (1, 1_000):
+        rows = [{"path": f"small/{n}", "checksum": f"{n}{count}", "size_bytes": n} for n in range(count)]
+        link_some(bench, big, rows)
+        bench.timed(
+            f"commit of {count:,} staged objects", lambda: bench.rest("POST", commits, json={"message": "some"})
+        )
+
+    def pairs() -> None:
+        for number in range(50):
+            bench.rest("POST", f"{uploading}/branches/main/objects?path=one", content=b"%d" % number)
+            bench.rest("POST", f"{uploading}/branches/main/commits", json={"message": "one"})
+
+    bench.rest("POST", f"{uploading}/branches/main/commits", json={"message": "before"})
+    bench.timed("50 x upload + commit of one object", pairs, limit=50 * 0.025 / 3)
+    body = {"name": "b", "source": "main"}
+    bench.timed("create a branch", lambda: bench.rest("POST", f"{big}/branches", json=body), limit=0.014 / 5)
+
+    def listing() -> None:
+        after, more = "", True
+        while more:
+            page = bench.rest("GET", f"{big}/refs/main/objects/ls?amount=1000&after={quote(after)}").json()[
+                "pagination"
+            ]
+            after, more = page["next_offset"], page["has_more"]
+
+    bench.timed("list 101k objects in pages of 1,000", listing, limit=1.1 / 2)
+
+
+def link_some(bench: Bench, repository: str, rows: list[dict[str, object]]) -> None:
+    base = f"{repository}/branches/main/staging"
+    answer = bench.rest("POST", f"{base}/addresses", json={"paths": [row["path"] for row in rows]})
+    lines = [json.dumps(row | {"staging": one}) for row, one in zip(rows, answer.json()["results"], strict=True)]
+    bench.rest("PUT", f"{base}/links", content="\n".join(lines).encode())
+
+
+def bare_rate(seconds: float) -> float:
+    """Answers a second of a server that does nothing, over the same protocol stack, with 64 clients."""
+    import os
+    import socket
+
+    import uvicorn
+
+    async def nothing(scope: dict[str, object], receive: object, send: Callable[..., object]) -> None:
+        if scope["type"] != "http":
+            return
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 200, "headers": headers})  # type: ignore[misc]
+        await send({"type": "http.response.body", "body": b"ok"})  # type: ignore[misc]
+
+    bound = socket.socket()
+    bound.bind(("127.0.0.1", 0))
+    port = bound.getsockname()[1]
+    child = os.fork()
+    if not child:
+        config = uvicorn.Config(nothing, log_level="error", lifespan="off", access_log=False)  # type: ignore[arg-type]
+        uvicorn.Server(config).run(sockets=[bound])
+        os._exit(0)
+    time.sleep(0.5)
+    try:
+        return measure(port, child, lambda _: itertools.repeat(request("GET", "/")), clients=64, seconds=seconds).rate
+    finally:
+        os.kill(child, 15)
+        os.waitpid(child, 0)
+
+
+BARE_REFERENCE = 29_500
+
+
+def main() -> None:
+    """Calibrate, measure, print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        figures = calibrate(Path(folder))
+        speed = figures.against(REFERENCE)
+        speed["asgi"] = bare_rate(options.seconds) / BARE_REFERENCE
+        print("this machine against the reference: " + ", ".join(f"{name} {x:.2f}" for name, x in speed.items()))
+        with running_server(Path(folder) / "data") as server:
+            bench = Bench(server, options.seconds, speed)
+            print(f"idle memory {resident_mib(bench.pid):.0f} MiB")
+            run(bench)
+            print(f"memory after all of it {resident_mib(bench.pid):.0f} MiB")
+
+
+if __name__ == "__main__":
+    main()
