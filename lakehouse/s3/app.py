@@ -131,5 +131,9 @@ class S3App:
 
 
 def _refusal(code: str, message: str, scope: Scope, request_id: str) -> Answer:
-    body = error_document(code=code, message=message, resource=scope["path"], request_id=request_id)
-    return xml_answer(body, status=STATUS[code])
+    body = error_document(code=code, message=message, resource=scope["raw_path"].decode("latin-1"), request_id=request_id)
+    answer = xml_answer(body, status=STATUS[code])
+    if any(name == b"expect" for name, _ in scope["headers"]):
+        # The client was not told to continue and keeps its body: what it sends next would be taken for that body.
+        answer.headers["connection"] = "close"
+    return answer
