@@ -17,3 +17,4 @@ if TYPE_CHECKING:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with running_server(tmp_path_factory.mktemp("lake")) as running:
         yield running
+    assert "Traceback" not in running.output, running.output

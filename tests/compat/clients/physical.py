@@ -7,6 +7,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import re
 from urllib.parse import urlsplit
 
 import boto3
@@ -130,7 +131,8 @@ def check_boto3_presigned() -> None:
     equal((status, headers["etag"].strip('"')), (200, md5(b"signed by the user")))
     url = signer.generate_presigned_url("get_object", Params={"Bucket": BUCKET, "Key": key}, ExpiresIn=60)
     equal(checks.http("GET", url, headers={"Authorization": ""})[2], b"signed by the user")
-    status, _, body = checks.http("GET", url.replace("Signature=", "Signature=0"), headers={"Authorization": ""})
+    forged = re.sub(r"(X-Amz-Signature=)[0-9a-f]{4}", r"\g<1>0000", url)
+    status, _, body = checks.http("GET", forged, headers={"Authorization": ""})
     equal(status, 403)
     assert b"SignatureDoesNotMatch" in body, body
 

@@ -396,7 +396,8 @@ def check_presigned_put_is_write_once() -> None:
     STAGING.link_physical_address(repository, "main", "w", staged(location, b"first"))
     equal(put(location.presigned_url, b"other"), 412)
     equal(bytes(OBJECTS.get_object(repository, "main", "w")), b"first")
-    equal(put(location.presigned_url + "0", b"x"), 403)
+    other = "0" if location.presigned_url[-1] != "0" else "1"
+    equal(put(location.presigned_url[:-1] + other, b"first"), 403)
 
 
 if __name__ == "__main__":
