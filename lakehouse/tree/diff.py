@@ -156,21 +156,18 @@ def _compare_inner(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sam
 def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, same: Same, level: int) -> _Steps:
     """Go through leaves of both sides; none of them is on both."""
     left, right = _Leaves(), _Leaves()
-    found: list[Difference] = []
     while lefts or rights:
         bound = _window_end(lefts, rights)
         (now_left, lefts), (now_right, rights) = _split_first(lefts, bound), _split_first(rights, bound)
         nodes = yield _ids(now_left + now_right)
         left.add(now_left, nodes, bounds)
         right.add(now_right, nodes, bounds)
+        found: list[Difference] = []
         while (cut := _next_cut(left.head, right.head, bound)) is not None:
             found += _compare_entries(left.take(cut), right.take(cut), same)
             breathe()
-            if len(found) >= PAGE:
-                yield found[:PAGE]
-                found = found[PAGE:]
-    for at in range(0, len(found), PAGE):
-        yield found[at : at + PAGE]
+        for at in range(0, len(found), PAGE):
+            yield found[at : at + PAGE]
 
 
 class _Leaves:

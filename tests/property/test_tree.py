@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Laws of trees, against plain dicts."""
+
+from __future__ import annotations
+
+import asyncio
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lakehouse.format.entry import TOMBSTONE, size_of
+from lakehouse.tree.apply import apply
+from lakehouse.tree.diff import diff, differs
+from lakehouse.tree.lookup import lookup_many, scan
+from lakehouse.tree.merge import Side, merge
+from lakehouse.tree.stats import count
+from tests.unit.tree.forest import entry, paged, planted, small_store
+
+KEYS = st.one_of(
+    st.integers(0, 400).map(lambda n: b"k%04d" % n),
+    st.tuples(st.integers(0, 4), st.integers(0, 60)).map(lambda t: b"d%d/%02d" % t),
+    st.binary(min_size=1, max_size=3),
+)
+ENTRIES = st.builds(entry, st.integers(0, 3), address=st.sampled_from("ab"))
+CONTENTS = st.dictionaries(KEYS, ENTRIES, max_size=300)
+EDITS = st.dictionaries(KEYS, st.one_of(ENTRIES, st.just(TOMBSTONE)), max_size=120)
+SIZES = st.integers(1, 60)
+
+
+def same(left, right):
+    if left is None or right is None:
+        return left is right
+    return size_of(left) == size_of(right)
+
+
+def edited(content, edits):
+    """What the content becomes, and how many keys really change."""
+    result, changed = dict(content), 0
+    for key, value in edits.items():
+        if not value:
+            changed += result.pop(key, None) is not None
+        elif not same(result.get(key), value):
+            result[key] = value
+            changed += 1
+    return result, changed
+
+
+def differences(left, right):
+    return [
+        (key, left.get(key), right.get(key))
+        for key in sorted({*left, *right})
+        if not same(left.get(key), right.get(key))
+    ]
+
+
+async def all_of(pages):
+    return [tuple(item) async for page in pages for item in page]
+
+
+@given(CONTENTS, st.lists(EDITS, max_size=4), SIZES)
+def test_the_same_content_is_the_same_tree_whatever_its_history(content, history, size):
+    async def law():
+        store = small_store(budget=1 << 20)
+        root = await planted(store, content)
+        state = content
+        for edits in history:
+            state, changed = edited(state, edits)
+            applied = await apply(store, root, paged(edits, size))
+            assert applied.changed == changed
+            assert applied.root == await planted(store, state, size)
+            root = applied.root
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, st.sets(st.integers(0, 299)), SIZES)
+def test_deleting_any_part_leaves_the_tree_of_the_rest(content, gone, size):
+    async def law():
+        store = small_store()
+        root = await planted(store, content)
+        keys = [key for at, key in enumerate(sorted(content)) if at in gone]
+        applied = await apply(store, root, paged(dict.fromkeys(keys, TOMBSTONE), size))
+        assert applied.root == await planted(store, {key: content[key] for key in content if key not in keys})
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, EDITS, KEYS, st.sampled_from([b"", b"k", b"k00", b"d1/", b"d", b"\xff", b"\xff\xff"]))
+def test_a_difference_is_what_the_dicts_differ_in(content, edits, start, prefix):
+    async def law():
+        store = small_store()
+        other, _ = edited(content, edits)
+        left, right = await planted(store, content), await planted(store, other)
+        expected = differences(content, other)
+        assert await all_of(diff(store, left, right)) == expected
+        assert await differs(store, left, right) == bool(expected)
+        part = [item for item in expected if item[0].startswith(prefix) and item[0] >= start]
+        assert await all_of(diff(store, left, right, start=start, prefix=prefix)) == part
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, CONTENTS)
+def test_a_difference_applied_to_the_left_gives_the_right(content, other):
+    async def law():
+        store = small_store()
+        left, right = await planted(store, content), await planted(store, other)
+
+        async def changes():
+            async for page in diff(store, left, right, same=lambda a, b: a == b):
+                yield [(item.key, item.right or TOMBSTONE) for item in page]
+
+        assert (await apply(store, left, changes(), same=lambda a, b: a == b)).root == right
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, EDITS, EDITS, st.sampled_from([None, *Side]))
+def test_a_merge_is_decided_key_by_key(base, edits, other_edits, prefer):
+    async def law():
+        store = small_store()
+        ours, _ = edited(base, edits)
+        theirs, _ = edited(base, other_edits)
+        expected, conflicts = dict(ours), []
+        for key, before, after in differences(base, theirs):
+            if same(ours.get(key), before):
+                take = True
+            elif same(ours.get(key), after):
+                take = False
+            else:
+                conflicts.append(key)
+                take = prefer is Side.THEIRS
+            if take:
+                expected.pop(key, None)
+                expected.update({} if after is None else {key: after})
+        roots = [await planted(store, content) for content in (base, ours, theirs)]
+        merged = await merge(store, *roots, prefer=prefer)
+        assert merged.conflicts == conflicts
+        assert merged.source_changed == bool(differences(base, theirs))
+        if conflicts and prefer is None:
+            assert merged.root is None
+        else:
+            assert merged.root == await planted(store, expected)
+            assert merged.changed == len(differences(ours, expected))
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, KEYS, st.sampled_from([b"", b"k", b"k01", b"d3/", b"d", b"zz"]), st.integers(1, 400))
+def test_reading_is_reading_a_sorted_dict(content, start, prefix, limit):
+    async def law():
+        store = small_store()
+        root = await planted(store, content)
+        within = [key for key in sorted(content) if key.startswith(prefix)]
+        expected = [key for key in within if key >= start][:limit]
+        assert await scan(store, root, start=start, prefix=prefix, limit=limit) == (
+            expected,
+            [content[key] for key in expected],
+        )
+        asked = sorted({start, prefix, *expected})
+        assert await lookup_many(store, root, asked) == [content.get(key) for key in asked]
+        total = await count(store, root, prefix)
+        assert (total.objects, total.bytes) == (len(within), sum(size_of(content[key]) for key in within))
+
+    asyncio.run(law())

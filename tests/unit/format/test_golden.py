@@ -1,0 +1,117 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The bytes of format version 1 stay as they are, for ever, and the oracle msgpack reads them as the documents say."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from pathlib import Path
+
+import msgpack
+import pytest
+import xxhash
+
+from lakehouse.format.boundary import TABLE_1
+from lakehouse.format.changed_paths import may_contain
+from lakehouse.format.commit import decode_commit
+from lakehouse.format.entry import unpack
+from lakehouse.format.node import decode_node, unpack_children
+from tests.unit.format import samples
+
+FOLDER = Path(__file__).parents[2] / "data" / "format"
+
+
+def kept(name):
+    return (FOLDER / f"{name}.v1").read_bytes()
+
+
+@pytest.mark.parametrize("name", samples.samples())
+def test_the_same_bytes_are_made_again(name):
+    assert samples.samples()[name] == kept(name)
+
+
+def test_every_kept_file_is_read_by_a_test():
+    assert {path.name for path in FOLDER.iterdir()} == {
+        f"{name}.v1" for name in (*samples.samples(), *samples.compressed())
+    }
+
+
+def test_entries_are_read():
+    assert unpack(kept("entry-plain")) == samples.PLAIN
+    assert unpack(kept("entry-external")) == samples.EXTERNAL
+
+
+@pytest.mark.parametrize("name", ["leaf", "leaf-zstd"])
+def test_leaves_are_read(name):
+    node_id = hashlib.sha256(kept("leaf")[24:]).hexdigest()
+    node = decode_node(kept(name), node_id=node_id, table=1)
+    assert (node.level, node.keys, node.values) == (0, samples.LEAF_KEYS, samples.LEAF_VALUES)
+
+
+def test_inner_nodes_are_read():
+    node = decode_node(kept("inner"), node_id=hashlib.sha256(kept("inner")[24:]).hexdigest(), table=1)
+    assert (node.level, node.keys) == (1, samples.INNER_KEYS)
+    assert unpack_children(node.values) == samples.CHILDREN
+
+
+@pytest.mark.parametrize("name", ["leaf", "inner"])
+def test_a_node_is_what_its_document_says(name):
+    data = kept(name)
+    magic, version, codec, encryption, level, table, reserved, length, checksum = struct.unpack(
+        ">4sBBBBHHIQ", data[:24]
+    )
+    body = data[24:]
+    assert (magic, version, codec, encryption, table, reserved) == (b"LHND", 1, 0, 0, 1, 0)
+    assert (level, length, checksum) == (int(name == "inner"), len(body), xxhash.xxh3_64_intdigest(body))
+    keys, values = (
+        (samples.LEAF_KEYS, samples.LEAF_VALUES) if name == "leaf" else (samples.INNER_KEYS, samples.INNER_VALUES)
+    )
+    assert msgpack.unpackb(body) == [1, level, keys, values]
+    assert msgpack.packb([1, level, keys, values]) == body
+
+
+def test_an_entry_is_what_its_document_says():
+    entry = samples.EXTERNAL
+    metadata = dict(sorted(entry.metadata.items(), key=lambda pair: pair[0].encode()))
+    fields = [entry.address, 1, 0, entry.checksum, 1, "", metadata, entry.store]
+    assert msgpack.packb(fields) == kept("entry-external")
+
+
+@pytest.mark.parametrize("name", ["first", "merge", "foreign"])
+def test_commit_records_are_read(name):
+    commit, paths = decode_commit(kept(f"record-{name}"), name=name)
+    assert commit == getattr(samples, name.upper())
+    assert paths == (kept("paths") if name == "merge" else None)
+
+
+@pytest.mark.parametrize("name", ["first", "merge"])
+def test_a_commit_is_what_its_document_says(name):
+    commit = getattr(samples, name.upper())
+    data = kept(f"commit-{name}")
+    metadata = dict(sorted(commit.metadata.items()))
+    fields = [
+        "commit",
+        1,
+        list(commit.parents),
+        commit.root,
+        commit.committer,
+        commit.message,
+        commit.created,
+        metadata,
+    ]
+    assert msgpack.packb(fields) == data
+    assert hashlib.sha256(data).hexdigest() == commit.id
+
+
+def test_the_kept_filter_holds_its_paths_and_their_directories():
+    for path in (*samples.PATHS, b"tables/", b"tables/orders/"):
+        assert may_contain(kept("paths"), path)
+    assert not any(may_contain(kept("paths"), b"other/%d" % number) for number in range(5))
+
+
+def test_boundary_table_1_is_the_one_that_is_written_down():
+    table = [hashlib.sha256(b"".join(cut.thresholds)).hexdigest() for cut in (TABLE_1.leaf, TABLE_1.inner)]
+    assert table == [
+        "6ef374e9879ae49bf8fa4be468c32b90bc2bed31dbd1d93e3ce51e65b5d3cf71",
+        "1a1bc9917038103ef482c4e731b800ac6f2ea752fabde9904eaf9079a1c1821b",
+    ]

@@ -1,0 +1,136 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Nodes in the store and in memory."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from lakehouse.core.errors import DataDamaged, StorageFull, StorageUnavailable
+from lakehouse.core.ids import RepositoryId
+from lakehouse.format.node import encode_node
+from lakehouse.objects.memory import MemoryStore
+from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
+from tests.unit.tree.forest import SMALL, CountingStore, small_store
+
+pytestmark = pytest.mark.anyio
+
+ONE, TWO = RepositoryId(1), RepositoryId(2)
+
+
+def node(name=b"a", size=10):
+    return encode_node(0, [name], [bytes(size)], table=SMALL.id)
+
+
+async def test_a_node_is_kept_under_its_id_in_the_repositorys_own_folder():
+    objects = CountingStore()
+    made = node()
+    await small_store(objects=objects).write([made])
+    assert objects.written == [f"r/_lakehouse/nodes/{made.id[:2]}/{made.id}"]
+    assert await small_store(objects=objects).read(made.id) == made.node
+
+
+async def test_what_was_written_or_read_is_read_from_memory():
+    objects = CountingStore()
+    store = small_store(objects=objects, budget=10_000)
+    first, second = node(b"a"), node(b"b")
+    await store.write([first])
+    await small_store(objects=objects).write([second])
+    for _ in range(2):
+        await store.read(first.id)
+        await store.read(second.id)
+        assert (await store.read_many([first.id, second.id]))[second.id] == second.node
+    assert objects.read == [store.location(second.id).key]
+
+
+async def test_a_node_that_is_there_is_written_all_the_same():
+    objects = CountingStore()
+    store = small_store(objects=objects, budget=10_000)
+    await store.write([node()])
+    await store.write([node()])
+    assert len(objects.written) == 2
+
+
+async def test_one_repository_does_not_read_what_another_has_in_memory():
+    cache = NodeCache(10_000)
+    made = node()
+    stores = [
+        NodeStore(MemoryStore(), cache, repository=repository, bucket="b", prefix="", boundary=SMALL)
+        for repository in (ONE, TWO)
+    ]
+    await stores[0].write([made])
+    assert stores[1].cached(made.id) is None
+    with pytest.raises(DataDamaged, match=f"{made.id} of repository 2 is missing"):
+        await stores[1].read(made.id)
+
+
+async def test_another_nodes_bytes_are_never_handed_out():
+    objects = CountingStore()
+    store = small_store(objects=objects)
+    first, second = node(b"a"), node(b"b")
+    await objects.put(store.location(first.id), second.body)
+    with pytest.raises(DataDamaged, match=first.id):
+        await store.read(first.id)
+
+
+def test_the_memory_keeps_what_was_used_last_within_its_budget():
+    nodes = [node(bytes([97 + at])) for at in range(4)]
+    cache = NodeCache(3 * nodes[0].node.footprint)
+    for made in nodes[:3]:
+        cache.put(ONE, made.id, made.node)
+    cache.get(ONE, nodes[0].id)
+    cache.put(ONE, nodes[2].id, nodes[2].node)
+    cache.put(ONE, nodes[3].id, nodes[3].node)
+    assert [cache.get(ONE, made.id) is not None for made in nodes] == [True, False, True, True]
+    assert cache.used == 3 * nodes[0].node.footprint
+    large = node(b"l", 10_000)
+    cache.put(ONE, large.id, large.node)
+    assert cache.get(ONE, large.id) is None
+    assert cache.used == 3 * nodes[0].node.footprint
+    cache.clear()
+    assert cache.used == 0
+
+
+class SlowStore(CountingStore):
+    """Holds every call until all others have begun, and counts how many are open."""
+
+    def __init__(self):
+        super().__init__()
+        self.open = self.most = 0
+
+    async def get(self, location, byte_range=None):
+        self.open += 1
+        self.most = max(self.most, self.open)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        self.open -= 1
+        return await super().get(location, byte_range)
+
+
+async def test_many_nodes_are_read_at_the_same_time_up_to_the_gate():
+    objects = SlowStore()
+    nodes = [node(b"%d" % at) for at in range(3 * CONCURRENCY)]
+    store = small_store(objects=objects)
+    await store.write(nodes)
+    found = await store.read_many([made.id for made in nodes])
+    assert {node_id: found[node_id].keys for node_id in found} == {made.id: made.node.keys for made in nodes}
+    assert objects.most == CONCURRENCY
+
+
+class FailingStore(CountingStore):
+    async def put(self, location, body, **options):
+        if len(self.written) == 2:
+            raise StorageFull
+        return await super().put(location, body, **options)
+
+    async def get(self, location, byte_range=None):
+        raise StorageUnavailable
+
+
+async def test_errors_of_the_store_come_as_they_are():
+    store = small_store(objects=FailingStore())
+    with pytest.raises(StorageFull):
+        await store.write([node(b"%d" % at) for at in range(5)])
+    with pytest.raises(StorageUnavailable):
+        await store.read_many(["00" * 32, "11" * 32])

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is read and written: only what changes touch, each node once."""
+
+from __future__ import annotations
+
+import pytest
+
+from lakehouse.core.ids import EMPTY_TREE
+from lakehouse.format.boundary import TABLE_1
+from lakehouse.format.entry import TOMBSTONE
+from lakehouse.objects.memory import MemoryStore
+from lakehouse.tree.apply import apply
+from lakehouse.tree.diff import diff, differs
+from lakehouse.tree.lookup import lookup, lookup_many, scan
+from lakehouse.tree.merge import MAX_CONFLICTS, Side, merge, merge_changes
+from lakehouse.tree.stats import Count, count
+from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.tree.writer import TreeWriter
+from tests.unit.tree.forest import CountingStore, entry, keys_of, paged, planted, small_store
+
+pytestmark = pytest.mark.anyio
+
+NUMBER = 3000
+
+
+@pytest.fixture
+def objects():
+    return CountingStore()
+
+
+@pytest.fixture
+def store(objects):
+    return small_store(objects=objects)
+
+
+@pytest.fixture
+def items():
+    return {key: entry(at % 9) for at, key in enumerate(keys_of(NUMBER))}
+
+
+async def depth_of(store, root):
+    return (await store.read(root)).level + 1
+
+
+def forget(objects):
+    objects.read.clear()
+    objects.written.clear()
+
+
+@pytest.mark.parametrize(
+    ("number", "root", "level"),
+    [
+        (0, "", None),
+        (1, "93f8f73deb6d4e45c193d2d9fed0b10bf66299f64c240878502ec8f53c50129a", 0),
+        (1000, "1b96c13ec5b93a4cff4abbb7dec4ea94995a709eb1407739e172350d88f1b9e1", 0),
+        (5000, "71c53910a7083aeb96681a34a1e209b4222dc81dc203639298198784fa955cf4", 1),
+    ],
+)
+async def test_roots_of_format_1_stay_as_they_are(number, root, level):
+    store = NodeStore(MemoryStore(), NodeCache(0), repository=1, bucket="b", prefix="", boundary=TABLE_1)
+    made = await planted(store, {b"path/%06d" % at: entry(at % 7) for at in range(number)}, 1000)
+    assert made == root
+    if root:
+        assert (await store.read(root)).level == level
+
+
+async def test_the_empty_tree_is_nothing(store, objects):
+    assert await planted(store, {}) == EMPTY_TREE
+    assert await lookup(store, EMPTY_TREE, b"a") is None
+    assert await lookup_many(store, EMPTY_TREE, [b"a"]) == [None]
+    assert await scan(store, EMPTY_TREE, limit=5) == ([], [])
+    assert await count(store, EMPTY_TREE) == Count(0, 0)
+    assert not await differs(store, EMPTY_TREE, EMPTY_TREE)
+    applied = await apply(store, EMPTY_TREE, paged({b"a": TOMBSTONE}))
+    assert (applied.root, applied.changed) == (EMPTY_TREE, 0)
+    assert objects.read == objects.written == []
+
+
+async def test_one_change_reads_and_writes_one_path(store, objects, items):
+    root = await planted(store, items)
+    depth = await depth_of(store, root)
+    for key in (keys_of(NUMBER)[1500], keys_of(NUMBER)[0], keys_of(NUMBER)[-1]):
+        forget(objects)
+        applied = await apply(store, root, paged({key: entry(77)}))
+        assert applied.changed == 1
+        assert len(objects.read) <= depth + 3  # and the last nodes of levels, which may have one child
+        assert len(objects.written) <= depth
+        assert await lookup(store, applied.root, key) == entry(77)
+
+
+async def test_what_is_no_change_writes_nothing_and_keeps_the_root(store, objects, items):
+    root = await planted(store, items)
+    forget(objects)
+    same = {key: entry(at % 9, address="elsewhere") for at, key in enumerate(items)}
+    gone = {key + b"/x": TOMBSTONE for key in items}
+    applied = await apply(store, root, paged(same | gone, 100))
+    assert (applied.root, applied.changed) == (root, 0)
+    assert objects.written == []
+
+
+async def test_what_is_no_change_keeps_the_bytes_that_are_there(store, items):
+    root = await planted(store, items)
+    same = {key: entry(at % 9, address="elsewhere") for at, key in enumerate(items)}
+    changed = {keys_of(NUMBER)[7]: entry(77)}
+    applied = await apply(store, root, paged(same | changed))
+    assert applied.root == await planted(store, items | changed)
+    assert applied.changed == 1
+
+
+async def test_deleting_everything_leaves_the_empty_tree(store, items):
+    root = await planted(store, items)
+    applied = await apply(store, root, paged(dict.fromkeys(items, TOMBSTONE), 1000))
+    assert (applied.root, applied.changed) == (EMPTY_TREE, NUMBER)
+
+
+async def test_many_changes_in_one_leaf_come_in_pages(store):
+    root = await planted(store, {b"a": entry(1), b"z": entry(2)})
+    added = {b"m%05d" % at: entry(at) for at in range(5000)}
+    applied = await apply(store, root, paged(added, 700))
+    assert applied.root == await planted(store, {b"a": entry(1), b"z": entry(2)} | added)
+    assert applied.paths is not None
+    assert len(applied.paths) < 8192
+
+
+async def test_equal_subtrees_are_skipped_unread(store, objects, items):
+    root = await planted(store, items)
+    depth = await depth_of(store, root)
+    other = (await apply(store, root, paged({keys_of(NUMBER)[1234]: entry(99)}))).root
+    forget(objects)
+    assert [item.key async for page in diff(store, root, other) for item in page] == [keys_of(NUMBER)[1234]]
+    assert len(objects.read) <= 2 * depth + 2
+
+
+async def test_the_first_difference_comes_before_the_whole_is_read(store, objects, items):
+    root = await planted(store, items)
+    other = await planted(store, {key: entry(77) for key in items})
+    forget(objects)
+    assert await differs(store, root, other)
+    assert len(objects.read) < 100
+    forget(objects)
+    assert not await differs(store, root, root)
+    assert objects.read == []
+
+
+async def test_a_difference_of_a_prefix_reads_that_part_only(store, objects, items):
+    root = await planted(store, items)
+    other = await planted(store, {key: entry(77) for key in items})
+    forget(objects)
+    found = [item.key async for page in diff(store, root, other, prefix=b"k150") for item in page]
+    assert found == [b"k%04d" % at for at in range(1500, 1510)]
+    assert len(objects.read) < 30
+
+
+async def test_a_count_reads_two_paths(store, objects, items):
+    root = await planted(store, items)
+    depth = await depth_of(store, root)
+    forget(objects)
+    assert (await count(store, root, b"k1")).objects == 1000
+    assert len(objects.read) <= 2 * depth
+    forget(objects)
+    assert (await count(store, root)).objects == NUMBER
+    assert len(objects.read) == 1
+
+
+async def test_a_scan_reads_the_leaves_that_it_needs(store, objects, items):
+    root = await planted(store, items)
+    forget(objects)
+    keys, values = await scan(store, root, start=b"k1000", limit=20)
+    assert keys == keys_of(NUMBER)[1000:1020]
+    assert values == [items[key] for key in keys]
+    assert len(objects.read) < 25
+    assert len(await scan(store, root, limit=NUMBER + 1)) == 2
+    assert (await scan(store, root, limit=0)) == ([], [])
+
+
+async def test_a_merge_reads_and_writes_what_changed(store, objects, items):
+    base = await planted(store, items)
+    depth = await depth_of(store, base)
+    ours = (await apply(store, base, paged({keys_of(NUMBER)[100]: entry(50)}))).root
+    theirs = (await apply(store, base, paged({keys_of(NUMBER)[2500]: entry(51)}))).root
+    forget(objects)
+    merged = await merge(store, base, ours, theirs)
+    assert merged.root == await planted(
+        small_store(), items | {keys_of(NUMBER)[100]: entry(50), keys_of(NUMBER)[2500]: entry(51)}
+    )
+    assert (merged.changed, merged.source_changed, merged.conflicts) == (1, True, [])
+    assert len(objects.written) <= depth
+    assert len(objects.read) <= 6 * depth
+
+
+async def test_a_merge_without_changes_of_the_source_says_so(store, items):
+    base = await planted(store, items)
+    elsewhere = await planted(store, {key: entry(at % 9, address="b") for at, key in enumerate(items)})
+    ours = (await apply(store, base, paged({b"x": entry(5)}))).root
+    merged = await merge(store, base, ours, elsewhere)
+    assert (merged.root, merged.changed, merged.source_changed) == (ours, 0, False)
+
+
+async def test_both_sides_equal_keep_the_entry_of_ours(store, items):
+    base = await planted(store, items)
+    ours = (await apply(store, base, paged({b"x": entry(5, address="ours")}))).root
+    theirs = (await apply(store, base, paged({b"x": entry(5, address="theirs"), b"y": entry(6)}))).root
+    merged = await merge(store, base, ours, theirs)
+    assert merged.root is not None
+    assert await lookup(store, merged.root, b"x") == entry(5, address="ours")
+    assert merged.changed == 1
+
+
+async def test_conflicts_are_named_and_bounded_and_no_root_is_given(store, items):
+    base = await planted(store, items)
+    ours = await planted(store, {key: entry(50) for key in items})
+    theirs = await planted(store, {key: entry(51) for key in items})
+    merged = await merge(store, base, ours, theirs)
+    assert merged.root is None
+    assert merged.conflicts == keys_of(NUMBER)[:MAX_CONFLICTS]
+    merged = await merge(store, base, ours, theirs, prefer=Side.THEIRS)
+    assert merged.root == theirs
+    merged = await merge(store, base, ours, theirs, prefer=Side.OURS)
+    assert (merged.root, merged.changed) == (ours, 0)
+
+
+async def test_a_lost_race_merges_the_same_changes_into_another_head(store, items):
+    base = await planted(store, items)
+    theirs = await planted(store, items | {b"x": entry(5)})
+    changes = [page async for page in diff(store, base, theirs)]
+
+    async def again():
+        for page in changes:
+            yield page
+
+    for ours in (items, items | {b"y": entry(6)}):
+        merged = await merge_changes(store, again(), await planted(store, ours))
+        assert merged.root == await planted(store, ours | {b"x": entry(5)})
+
+
+async def test_trees_of_different_height_are_compared(store, items):
+    small = {b"k0003": entry(3), b"z": entry(4)}
+    left, right = await planted(store, small), await planted(store, items)
+    there = [tuple(item) async for page in diff(store, left, right) for item in page]
+    back = [(key, new, old) for key, old, new in there]
+    assert [tuple(item) async for page in diff(store, right, left) for item in page] == back
+    assert len(there) == NUMBER  # k0003 is the same in both, z only in the small one
+
+
+async def test_nodes_are_not_adopted_inside_an_open_node(items):
+    writer = TreeWriter(small_store().boundary)
+    writer.feed([b"a"], [entry()])
+    assert not writer.adopts(0, 1, last=False)
+    with pytest.raises(ValueError, match="level 0"):
+        writer.adopt(0, [b"b"], [b"anything"])
