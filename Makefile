@@ -8,6 +8,8 @@ BIN := $(VENV)/bin
 PYTHON :=
 CANDIDATES := $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python)
 JOBS := 2
+# What `make bench` runs: those of tests/bench that print something of their own.
+PARTS := $(basename $(notdir $(shell grep -l __main__ tests/bench/*.py 2>/dev/null)))
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
@@ -51,7 +53,7 @@ deep: $(VENV)/.installed-test ## Real sizes and many rounds: takes a while
 	HYPOTHESIS_PROFILE=deep LAKEHOUSE_TEST_ROUNDS=50 $(BIN)/python -m pytest -q -m deep $(ARGS)
 
 bench: $(VENV)/.installed-test ## Measure rates, CPU per operation and latencies
-	$(BIN)/python -m tests.bench $(ARGS)
+	@for part in $(PARTS); do echo "== $$part"; $(BIN)/python -m tests.bench.$$part $(ARGS) || exit 1; done
 
 cover: $(VENV)/.installed-test ## Run the tests and show which branches they missed
 	$(BIN)/coverage erase
