@@ -61,7 +61,7 @@ async def head_object(services: Services, call: Call[wire.PathQuery, None]) -> R
 async def stat_object(services: Services, call: Call[wire.StatObjectQuery, None]) -> wire.ObjectStats:
     query, path = call.query, parse_path(call.query.path)
     record, entry = await lookup.entry_at_ref(services.lake, call.path["repository"], call.path["ref"], path)
-    presign = shapes.presign_for(call.endpoint, wanted=query.presign)
+    presign = shapes.presign_for(call, wanted=query.presign)
     uri, expiry = shapes.address(services.lake, record, entry, presign)
     if not query.user_metadata:
         entry = msgspec.structs.replace(entry, metadata={})
@@ -77,7 +77,7 @@ async def list_objects(services: Services, call: Call[wire.ListObjectsQuery, Non
         record,
         page,
         with_metadata=call.query.user_metadata,
-        presign=shapes.presign_for(call.endpoint, wanted=call.query.presign),
+        presign=shapes.presign_for(call, wanted=call.query.presign),
     )
 
 

@@ -16,6 +16,9 @@ from lakehouse.wire import branches, commits, diffs, objects, repositories, stag
 from lakehouse.wire.paging import page_of
 
 if TYPE_CHECKING:
+    from typing import Any
+
+    from lakehouse.asgi.call import Call
     from lakehouse.core.records import Commit, Entry, Page, PathEntry, Ref, Repository, StagingLocation
     from lakehouse.versioning.lake import Lake
     from lakehouse.wire.diffs import DiffQuery
@@ -158,6 +161,6 @@ def _diff(change: Change, *, removed_size: bool, right_stats: bool) -> diffs.Dif
     )
 
 
-def presign_for(endpoint: str, *, wanted: bool) -> Presign | None:
+def presign_for(call: Call[Any, Any], *, wanted: bool) -> Presign | None:
     """The wish for presigned URLs, when there is one."""
-    return Presign(endpoint) if wanted else None
+    return Presign(call.endpoint) if wanted else None

@@ -34,7 +34,7 @@ async def get_physical_address(
         call.path["repository"],
         call.path["branch"],
         parse_path(call.query.path),
-        presign=shapes.presign_for(call.endpoint, wanted=call.query.presign),
+        presign=shapes.presign_for(call, wanted=call.query.presign),
     )
     return shapes.staging_location(location)
 
@@ -48,7 +48,7 @@ async def link_physical_address(services: Services, call: Call[PathQuery, wire.S
         _link(parse_path(call.query.path), body),
         force=body.force,
         if_absent=only_if_absent(call),
-        presign=shapes.presign_for(call.endpoint, wanted=bool(body.staging.presigned_url)),
+        presign=shapes.presign_for(call, wanted=bool(body.staging.presigned_url)),
     )
     return shapes.object_stats(linked)
 
@@ -62,7 +62,7 @@ async def get_physical_addresses(services: Services, call: Call[None, wire.Addre
         repository,
         call.path["branch"],
         [parse_path(path) for path in paths],
-        presign=shapes.presign_for(call.endpoint, wanted=call.body.presign),
+        presign=shapes.presign_for(call, wanted=call.body.presign),
     )
     return PathLocationList(
         [

@@ -44,6 +44,7 @@ class Authenticator:
     ) -> None:
         self._db = db
         self._ring = ring
+        self._tokens = tokens.TokenReader(ring)
         self._credentials = credentials
         self._clock = clock
 
@@ -76,7 +77,7 @@ class Authenticator:
 
     async def user_of_token(self, text: str) -> User:
         """Whose login token this is. Raises Unauthenticated, also when the user is gone or revoked older tokens."""
-        claims = tokens.verify(self._ring, text, now=self._clock())
+        claims = self._tokens.verify(text, now=self._clock())
         user = await users.by_id(self._db, UserId(claims.uid))
         if user is None or claims.iat < user.valid_after:
             raise Unauthenticated

@@ -24,6 +24,8 @@ T = TypeVar("T")
 
 
 class RepositoryState(StrEnum):
+    CREATING = "creating"
+    """Its name is taken, but nobody sees it yet."""
     ACTIVE = "active"
     DELETING = "deleting"
 

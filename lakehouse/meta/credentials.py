@@ -30,6 +30,7 @@ _SELECT = (
     f"select access_key_id, secret, key_id, credentials.created, {COLUMNS} "
     'from credentials join users on users.id = credentials."user" '
 )
+_BY_ACCESS_KEY = _SELECT + "where access_key_id = ?"
 
 
 def _stored(row: Row) -> Stored:
@@ -38,7 +39,7 @@ def _stored(row: Row) -> Stored:
 
 async def by_access_key(db: Database, access_key_id: str) -> Stored | None:
     """The pair with this id and whose it is, in one read; None when there is none."""
-    row = await db.one(_SELECT + "where access_key_id = ?", (access_key_id,))
+    row = await db.one(_BY_ACCESS_KEY, (access_key_id,))
     return None if row is None else _stored(row)
 
 

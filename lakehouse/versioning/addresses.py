@@ -23,14 +23,14 @@ if TYPE_CHECKING:
 
 DATA = "data/"
 INTERNAL = "_lakehouse/"
-_HOUR_DIGITS = 5
-"""Of the name's nine digits of time: objects made within 17 minutes share a folder."""
+_FOLDER_DIGITS = 7
+"""Of the name's twelve digits of time: objects made within 17 minutes share a folder."""
 
 
 def fresh(now: float) -> str:
     """A new relative address, unsigned: for bytes that pass through the server."""
     name = timed_name(now)
-    return f"{DATA}{name[:_HOUR_DIGITS]}/{name}"
+    return f"{DATA}{name[:_FOLDER_DIGITS]}/{name}"
 
 
 def issue(lake: Lake, repository: Repository, branch: Branch, path: bytes) -> str:

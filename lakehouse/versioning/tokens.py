@@ -24,7 +24,7 @@ _fields = msgspec.msgpack.Decoder(tuple[int, int, int])
 def issue(signer: Signer, repository: Repository, branch: Branch) -> str:
     """The token of the branch as it is now. The same state gives the same token."""
     fields = (repository.id, branch.id, branch.epoch)
-    return f"{encode(msgspec.msgpack.encode(fields))}.{signer.sign(('staging-token', *fields))}"
+    return f"{encode(msgspec.msgpack.encode(fields))}.{signer.sign_again(('staging-token', *fields))}"
 
 
 def epoch_of(signer: Signer, repository: Repository, branch: Branch, token: str) -> int:
