@@ -12,7 +12,7 @@ import secrets
 
 import jwt
 import msgspec
-from jwt.types import Options
+from jwt.types import Options  # noqa: TC002
 
 from lakehouse.auth.keys import JWT, KeyRing
 from lakehouse.core.errors import Unauthenticated
