@@ -136,7 +136,7 @@ async def test_the_first_difference_comes_before_the_whole_is_read(store, object
     other = await planted(store, {key: entry(77) for key in items})
     forget(objects)
     assert await differs(store, root, other)
-    assert len(objects.read) < 100
+    assert len(objects.read) <= 2 * 17 * await depth_of(store, root) + 2
     forget(objects)
     assert not await differs(store, root, root)
     assert objects.read == []
@@ -248,3 +248,13 @@ async def test_nodes_are_not_adopted_inside_an_open_node(items):
     assert not writer.adopts(0, 1, last=False)
     with pytest.raises(ValueError, match="level 0"):
         writer.adopt(0, [b"b"], [b"anything"])
+
+
+@pytest.mark.parametrize("number", range(25, 75, 6))
+async def test_whatever_is_deleted_from_the_front_no_inner_root_has_one_child(number):
+    store = small_store(budget=1 << 20)
+    items = {key: entry() for key in keys_of(number)}
+    root = await planted(store, items)
+    for end in range(number):
+        applied = await apply(store, root, paged(dict.fromkeys(keys_of(end), TOMBSTONE), 1000))
+        assert applied.root == await planted(store, dict(list(items.items())[end:]))
