@@ -1,0 +1,174 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Branches: create, reset, revert, cherry-pick, uncommitted changes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from lakehouse.sdk._sync.listing import each
+from lakehouse.sdk.requests import given
+from lakehouse.wire.branches import (
+    CHERRY_PICK,
+    CREATE_BRANCH,
+    DELETE_BRANCH,
+    DIFF_BRANCH,
+    GET_BRANCH,
+    HARD_RESET_BRANCH,
+    LIST_BRANCHES,
+    RESET_BRANCH,
+    REVERT_BRANCH,
+    BranchCreation,
+    CherryPickCreation,
+    HardResetQuery,
+    ListBranchesQuery,
+    Ref,
+    RefList,
+    ResetCreation,
+    RevertCreation,
+)
+from lakehouse.wire.commits import Commit
+from lakehouse.wire.diffs import DiffList, DiffQuery
+from lakehouse.wire.paging import DEFAULT_AMOUNT, MAX_PER_PAGE, ForceQuery
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from lakehouse.sdk._sync.transport import Transport
+    from lakehouse.wire.commits import CommitOverrides
+    from lakehouse.wire.diffs import Diff
+
+
+class Branches:
+    """Branches of a repository."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def list_branches(
+        self,
+        repository: str,
+        *,
+        prefix: str = "",
+        after: str = "",
+        amount: int = DEFAULT_AMOUNT,
+        show_hidden: bool = False,
+    ) -> RefList:
+        """One page of branches, in order of their names."""
+        query = ListBranchesQuery(prefix=prefix, after=after, amount=amount, show_hidden=show_hidden)
+        return self._transport.call(LIST_BRANCHES, RefList, {"repository": repository}, query=query)
+
+    def each_branch(self, repository: str, *, prefix: str = "", show_hidden: bool = False) -> Iterator[Ref]:
+        """All branches."""
+
+        def fetch(after: str) -> RefList:
+            return self.list_branches(
+                repository, prefix=prefix, after=after, amount=MAX_PER_PAGE, show_hidden=show_hidden
+            )
+
+        return each(fetch)
+
+    def create_branch(
+        self, repository: str, name: str, source: str, *, hidden: bool = False, force: bool = False
+    ) -> str:
+        """Create a branch at the commit of `source`, any ref expression; the id of that commit.
+
+        Raises BranchExists, CommitNotFound.
+        """
+        body = BranchCreation(name=name, source=source, hidden=hidden, force=force)
+        response = self._transport.send(CREATE_BRANCH, {"repository": repository}, body=body)
+        return response.text
+
+    def get_branch(self, repository: str, branch: str) -> Ref:
+        """A branch and its head commit. Raises BranchNotFound."""
+        return self._transport.call(GET_BRANCH, Ref, {"repository": repository, "branch": branch})
+
+    def delete_branch(self, repository: str, branch: str, *, force: bool = False) -> None:
+        """Delete a branch with its uncommitted changes. Raises BranchNotFound, DefaultBranchDeletion."""
+        path = {"repository": repository, "branch": branch}
+        self._transport.send(DELETE_BRANCH, path, query=ForceQuery(force=force))
+
+    def reset_branch(
+        self,
+        repository: str,
+        branch: str,
+        *,
+        kind: Literal["object", "common_prefix", "reset"] = "reset",
+        path: str | None = None,
+        force: bool = False,
+    ) -> None:
+        """Drop uncommitted changes: all (`reset`), of one object, or of all paths that begin with a prefix."""
+        body = ResetCreation(type=kind, path=given(path), force=force)
+        self._transport.send(RESET_BRANCH, {"repository": repository, "branch": branch}, body=body)
+
+    def hard_reset_branch(self, repository: str, branch: str, ref: str, *, force: bool = False) -> None:
+        """Move a branch to the commit of `ref`; uncommitted changes stay."""
+        path = {"repository": repository, "branch": branch}
+        self._transport.send(HARD_RESET_BRANCH, path, query=HardResetQuery(ref=ref, force=force))
+
+    def revert_branch(
+        self,
+        repository: str,
+        branch: str,
+        ref: str,
+        *,
+        parent_number: int = 0,
+        commit_overrides: CommitOverrides | None = None,
+        allow_empty: bool = False,
+        force: bool = False,
+    ) -> None:
+        """Commit the inverse of a commit; `parent_number`, from 1, for merge commits.
+
+        Raises MergeConflict, NoChanges, DirtyBranch, RevertParentRequired.
+        """
+        body = RevertCreation(
+            ref=ref,
+            parent_number=parent_number,
+            commit_overrides=given(commit_overrides),
+            force=force,
+            allow_empty=allow_empty,
+        )
+        self._transport.send(REVERT_BRANCH, {"repository": repository, "branch": branch}, body=body)
+
+    def cherry_pick(
+        self,
+        repository: str,
+        branch: str,
+        ref: str,
+        *,
+        parent_number: int | None = None,
+        commit_overrides: CommitOverrides | None = None,
+        force: bool = False,
+    ) -> Commit:
+        """Commit the changes of another commit. Raises MergeConflict, NoChanges, DirtyBranch, ParentRequired."""
+        body = CherryPickCreation(
+            ref=ref, parent_number=given(parent_number), commit_overrides=given(commit_overrides), force=force
+        )
+        path = {"repository": repository, "branch": branch}
+        return self._transport.call(CHERRY_PICK, Commit, path, body=body)
+
+    def diff_branch(
+        self,
+        repository: str,
+        branch: str,
+        *,
+        prefix: str = "",
+        after: str = "",
+        amount: int = DEFAULT_AMOUNT,
+        delimiter: str = "",
+    ) -> DiffList:
+        """One page of a branch's uncommitted changes."""
+        query = DiffQuery(prefix=prefix, after=after, amount=amount, delimiter=delimiter)
+        path = {"repository": repository, "branch": branch}
+        return self._transport.call(DIFF_BRANCH, DiffList, path, query=query)
+
+    def each_branch_change(
+        self, repository: str, branch: str, *, prefix: str = "", delimiter: str = ""
+    ) -> Iterator[Diff]:
+        """All uncommitted changes of a branch."""
+
+        def fetch(after: str) -> DiffList:
+            return self.diff_branch(
+                repository, branch, prefix=prefix, after=after, amount=MAX_PER_PAGE, delimiter=delimiter
+            )
+
+        return each(fetch)

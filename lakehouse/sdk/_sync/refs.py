@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Between refs: history, differences, merges."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Literal
+
+from lakehouse.sdk._sync.listing import each
+from lakehouse.wire.commits import CommitList
+from lakehouse.wire.diffs import DiffList
+from lakehouse.wire.paging import DEFAULT_AMOUNT, MAX_PER_PAGE
+from lakehouse.wire.refs import (
+    DIFF_REFS,
+    FIND_MERGE_BASE,
+    LOG_COMMITS,
+    MERGE_INTO_BRANCH,
+    DiffRefsQuery,
+    FindMergeBaseResult,
+    LogCommitsQuery,
+    Merge,
+    MergeResult,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from lakehouse.sdk._sync.transport import Transport
+    from lakehouse.wire.commits import Commit
+    from lakehouse.wire.diffs import Diff
+
+
+class Refs:
+    """What refs reach, and how they differ."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    def log_commits(
+        self,
+        repository: str,
+        ref: str,
+        *,
+        after: str = "",
+        amount: int = DEFAULT_AMOUNT,
+        objects: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
+        limit: bool = False,
+        first_parent: bool = False,
+        since: str = "",
+        stop_at: str = "",
+    ) -> CommitList:
+        """One page of the commits that `ref` reaches, newest first. `since` is RFC 3339."""
+        query = LogCommitsQuery(
+            after=after,
+            amount=amount,
+            objects=list(objects),
+            prefixes=list(prefixes),
+            limit=limit,
+            first_parent=first_parent,
+            since=since,
+            stop_at=stop_at,
+        )
+        return self._transport.call(LOG_COMMITS, CommitList, {"repository": repository, "ref": ref}, query=query)
+
+    def each_commit(
+        self,
+        repository: str,
+        ref: str,
+        *,
+        objects: Sequence[str] = (),
+        prefixes: Sequence[str] = (),
+        first_parent: bool = False,
+        since: str = "",
+        stop_at: str = "",
+    ) -> Iterator[Commit]:
+        """All commits that `ref` reaches, newest first."""
+
+        def fetch(after: str) -> CommitList:
+            return self.log_commits(
+                repository,
+                ref,
+                after=after,
+                amount=MAX_PER_PAGE,
+                objects=objects,
+                prefixes=prefixes,
+                first_parent=first_parent,
+                since=since,
+                stop_at=stop_at,
+            )
+
+        return each(fetch)
+
+    def diff_refs(
+        self,
+        repository: str,
+        left: str,
+        right: str,
+        *,
+        kind: Literal["two_dot", "three_dot"] = "three_dot",
+        prefix: str = "",
+        after: str = "",
+        amount: int = DEFAULT_AMOUNT,
+        delimiter: str = "",
+        include_right_stats: bool = False,
+    ) -> DiffList:
+        """One page of differences: since both parted (`three_dot`), or from the left tree to the right (`two_dot`)."""
+        query = DiffRefsQuery(
+            type=kind,
+            prefix=prefix,
+            after=after,
+            amount=amount,
+            delimiter=delimiter,
+            include_right_stats=include_right_stats,
+        )
+        path = {"repository": repository, "leftRef": left, "rightRef": right}
+        return self._transport.call(DIFF_REFS, DiffList, path, query=query)
+
+    def each_change(
+        self,
+        repository: str,
+        left: str,
+        right: str,
+        *,
+        kind: Literal["two_dot", "three_dot"] = "three_dot",
+        prefix: str = "",
+        delimiter: str = "",
+    ) -> Iterator[Diff]:
+        """All differences."""
+
+        def fetch(after: str) -> DiffList:
+            return self.diff_refs(
+                repository,
+                left,
+                right,
+                kind=kind,
+                prefix=prefix,
+                after=after,
+                amount=MAX_PER_PAGE,
+                delimiter=delimiter,
+            )
+
+        return each(fetch)
+
+    def merge_into_branch(
+        self,
+        repository: str,
+        source: str,
+        destination: str,
+        *,
+        message: str = "",
+        metadata: Mapping[str, str] | None = None,
+        strategy: str = "",
+        squash_merge: bool = False,
+        allow_empty: bool = False,
+        force: bool = False,
+    ) -> MergeResult:
+        """Merge a ref into a branch; the id of the merge commit.
+
+        `strategy` settles conflicts: `dest-wins` or `source-wins`. Raises MergeConflict, NoChanges,
+        DirtyBranch, BranchNotFound.
+        """
+        body = Merge(
+            message=message,
+            metadata=dict(metadata or {}),
+            strategy=strategy,
+            force=force,
+            allow_empty=allow_empty,
+            squash_merge=squash_merge,
+        )
+        path = {"repository": repository, "sourceRef": source, "destinationBranch": destination}
+        return self._transport.call(MERGE_INTO_BRANCH, MergeResult, path, body=body)
+
+    def find_merge_base(self, repository: str, source: str, destination: str) -> FindMergeBaseResult:
+        """The commit from which two refs parted."""
+        path = {"repository": repository, "sourceRef": source, "destinationBranch": destination}
+        return self._transport.call(FIND_MERGE_BASE, FindMergeBaseResult, path)
