@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.running import RunningServer
+from tests.running import RunningServer, running_server
 
-TUTORIAL = Path(__file__).parents[2] / "docs" / "tutorial" / "first-lake.md"
+ROOT = Path(__file__).parents[2]
+TUTORIAL = ROOT / "docs" / "tutorial" / "first-lake.md"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 END = "=== end of a block ==="
 PORT = "8000"
@@ -109,6 +110,20 @@ def test_tutorial(tmp_path: Path) -> None:
     finally:
         server.stop()
     assert (tmp_path / "lake").is_dir()
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not on this machine")
+def test_first_use_of_the_readme(tmp_path: Path) -> None:
+    """Each of the README's examples runs as it stands, after its line that says where the server is."""
+    text = (ROOT / "README.md").read_text().partition("## First use")[2].partition("## Documentation")[0]
+    _, (where, *examples) = steps(text)
+    assert where[0].startswith("export LAKEHOUSE=http://127.0.0.1:8000 KEY=... SECRET=...")
+    with running_server(tmp_path / "lake") as server:
+        export = f"export LAKEHOUSE={server.url} KEY={server.key} SECRET={server.secret}"
+        printed = run([export, *(commands for commands, _ in examples)], tmp_path)
+    assert [text.splitlines()[-1] for text in printed[1:3]] == ["b'hello, lake'", "hello, lake"]
+    assert printed[3].count("/data/") == 2
 
 
 def test_blocks_are_taken_in_order() -> None:
