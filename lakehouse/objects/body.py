@@ -32,6 +32,34 @@ class ChunkBody:
         return data if len(data) <= CHUNK else data[at : at + CHUNK]
 
 
+class Pieces:
+    """A body cut into pieces of `size` bytes; the last one is shorter, perhaps empty."""
+
+    def __init__(self, body: bytes | AsyncIterable[bytes], size: int) -> None:
+        self._chunks = aiter(ChunkBody(body) if isinstance(body, bytes) else body)
+        self._size = size
+        self._left = b""
+        self.ended = False
+        """Whether the body has come to its end: there are no further pieces."""
+
+    async def next(self) -> bytes:
+        """The next piece."""
+        gathered, self._left = [self._left], b""
+        size = len(gathered[0])
+        while size < self._size:
+            try:
+                chunk = await anext(self._chunks)
+            except StopAsyncIteration:
+                self.ended = True
+                break
+            gathered.append(chunk)
+            size += len(chunk)
+        piece = gathered[-1] if len(gathered) == 2 and not gathered[0] else b"".join(gathered)
+        if size > self._size:
+            self._left, piece = piece[self._size :], piece[: self._size]
+        return piece
+
+
 def exactly(body: bytes | AsyncIterable[bytes], size: int | None) -> bytes | AsyncIterable[bytes]:
     """`body`, raising IncompleteBody when it turns out to be another length than `size` (None: any length)."""
     if size is None:

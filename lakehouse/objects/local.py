@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import FailedPrecondition, StorageFull, StoredObjectNotFound, Unavailable
 from lakehouse.objects.address import key_bytes
-from lakehouse.objects.body import CHUNK, ChunkBody, exactly
+from lakehouse.objects.body import CHUNK, ChunkBody, Pieces, exactly
 from lakehouse.objects.disk_errors import disk_error
 from lakehouse.objects.local_file import FileWriter, Label, Written, path_of, remove, write_small
 from lakehouse.objects.local_index import Index, Row
@@ -120,7 +120,7 @@ class LocalStore:
         body = exactly(body, size)
         if isinstance(body, bytes):
             return await self._shielded(self._put_small(label, body, mode))
-        pieces = _Pieces(body)
+        pieces = Pieces(body, PIECE)
         first = await pieces.next()
         if len(first) <= SMALL and pieces.ended:
             return await self._shielded(self._put_small(label, first, mode))
@@ -200,7 +200,7 @@ class LocalStore:
         name = self._process.new_name()
         return await self._publish(label, self._thread(write_small, self._root, name, label, data, self._clock()), mode)
 
-    async def _put_large(self, label: Label, first: bytes, pieces: _Pieces, mode: PutMode) -> ObjectInfo:
+    async def _put_large(self, label: Label, first: bytes, pieces: Pieces, mode: PutMode) -> ObjectInfo:
         """One piece is written while the next one arrives; nothing is in place before the body has ended."""
         writer = FileWriter(self._root, self._process.new_name(), label)
         writing: asyncio.Future[None] = asyncio.ensure_future(self._thread(writer.write, first))
@@ -282,25 +282,3 @@ class LocalStore:
     async def _shielded(self, work: Coroutine[None, None, T]) -> T:
         """Run to the end even if the caller is cancelled: what has begun either happens or leaves nothing."""
         return await asyncio.shield(self._spawn(work))
-
-
-class _Pieces:
-    """A stream of chunks gathered into pieces of about PIECE bytes."""
-
-    def __init__(self, body: AsyncIterable[bytes]) -> None:
-        self._chunks = aiter(body)
-        self.ended = False
-
-    async def next(self) -> bytes:
-        """The next piece; `ended` is true when it is the last one (it may be empty)."""
-        gathered: list[bytes] = []
-        size = 0
-        while size < PIECE:
-            try:
-                chunk = await anext(self._chunks)
-            except StopAsyncIteration:
-                self.ended = True
-                break
-            gathered.append(chunk)
-            size += len(chunk)
-        return gathered[0] if len(gathered) == 1 else b"".join(gathered)

@@ -131,7 +131,8 @@ class S3App:
 
 
 def _refusal(code: str, message: str, scope: Scope, request_id: str) -> Answer:
-    body = error_document(code=code, message=message, resource=scope["raw_path"].decode("latin-1"), request_id=request_id)
+    resource = scope["raw_path"].decode("latin-1")
+    body = error_document(code=code, message=message, resource=resource, request_id=request_id)
     answer = xml_answer(body, status=STATUS[code])
     if any(name == b"expect" for name, _ in scope["headers"]):
         # The client was not told to continue and keeps its body: what it sends next would be taken for that body.

@@ -7,11 +7,10 @@ Cache-Control) are kept among the metadata under names that begin with a colon, 
 
 from __future__ import annotations
 
-from email.errors import HeaderParseError
-from email.header import Header, decode_header, make_header
 from email.utils import formatdate
 from typing import TYPE_CHECKING
 
+from lakehouse.objects.header_text import from_header, to_header
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.xml import quoted
 
@@ -31,7 +30,7 @@ _OVERRIDES = ("cache-control", "content-disposition", "content-encoding", "conte
 
 def stored_metadata(headers: Mapping[str, str]) -> dict[str, str]:
     """The metadata that a PUT asks to keep. Raises S3Error MetadataTooLarge."""
-    found = {name[len(_META) :]: _decoded(value) for name, value in headers.items() if name.startswith(_META)}
+    found = {name[len(_META) :]: from_header(value) for name, value in headers.items() if name.startswith(_META)}
     if sum(len(name.encode()) + len(value.encode("utf-8", "replace")) for name, value in found.items()) > MAX_METADATA:
         raise S3Error("MetadataTooLarge", f"user metadata may have at most {MAX_METADATA} bytes, names included")
     for name in _KEPT:
@@ -55,7 +54,7 @@ def object_headers(info: ObjectInfo) -> dict[str, str]:
         if name.startswith(":"):
             headers[name[1:]] = value
         else:
-            headers[_META + name] = _encoded(value)
+            headers[_META + name] = to_header(value)
     return headers
 
 
@@ -63,17 +62,3 @@ def overrides(request: S3Request) -> dict[str, str]:
     """The headers that the query puts in place of the object's own (`response-content-type`, ...)."""
     query = request.query
     return {name: query[f"response-{name}"] for name in _OVERRIDES if f"response-{name}" in query}
-
-
-def _decoded(value: str) -> str:
-    """A header's value; what is not ASCII comes as RFC 2047 words."""
-    if "=?" not in value:
-        return value
-    try:
-        return str(make_header(decode_header(value)))
-    except (HeaderParseError, UnicodeError, LookupError):
-        return value
-
-
-def _encoded(value: str) -> str:
-    return value if value.isascii() else Header(value, "utf-8", maxlinelen=10**6).encode()
