@@ -15,6 +15,7 @@ from lakehouse.cli.lazy import Lazy
 from lakehouse.core.errors import LakehouseError, StartupError
 
 COMMANDS = {
+    "quickstart": ("lakehouse.cli.quickstart:quickstart", "See the main job, start to end, on data of its own."),
     "serve": ("lakehouse.cli.serve:serve", "Run the server."),
     "setup": ("lakehouse.cli.setup:setup", "Make the first user, beside the data."),
     "config": ("lakehouse.cli.config:config", "See the settings that are in force."),
