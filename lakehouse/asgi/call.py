@@ -47,7 +47,7 @@ class Call(Generic[Q, B]):
         "user",
     )
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         operation: Operation,
         path: dict[str, str],

@@ -26,6 +26,9 @@ MAX_ITEM = 64 * 1024
 
 _TOKEN = re.compile(rb'(?P<open>")[^"\\]*(?:\\.[^"\\]*)*(?P<close>"?)|[{}\[\]]', re.DOTALL)
 _BLANK = b" \t\r\n"
+_GAP = 64
+"""Most bytes between two items of an array that is cut by guessing."""
+_TRIES = 8
 _DEPTH = {b"{": 1, b"[": 1, b"}": -1, b"]": -1}
 
 
@@ -40,23 +43,42 @@ class ItemReader(Generic[T]):
     async def pages(self, call: Call[Any, Any]) -> AsyncIterator[list[T]]:
         """The items of a body, at most `PAGE` at a time, in order. The first byte tells the form.
 
-        Raises InvalidArgument naming the item (counted from 0), BodyTooLarge for an item above `MAX_ITEM` bytes,
-        IncompleteBody. Items before the wrong one may have been handed out already.
+        Raises InvalidArgument naming the item (counted from 0), BodyTooLarge for an item that is far
+        above `MAX_ITEM` bytes, IncompleteBody. Items before the wrong one may have been handed out already.
         """
         cutter: _Lines | _Array | None = None
         at = 0
         async for chunk in call.stream():
             if cutter is None:
-                start = chunk.lstrip(_BLANK)
-                if not start:
+                first = chunk.lstrip(_BLANK)[:1]
+                if not first:
                     continue
-                cutter = _Array() if start.startswith(b"[") else _Lines()
+                cutter = _Array() if first == b"[" else _Lines()
+            quick = self._quick(cutter, chunk) if isinstance(cutter, _Array) else None
+            if quick is not None:
+                for start in range(0, len(quick), PAGE):
+                    yield quick[start : start + PAGE]
+                at += len(quick)
+                continue
             for page in cutter.feed(chunk):
                 yield self._decoded(page, at, cutter)
                 at += len(page)
         for page in cutter.finish() if cutter else ():
             yield self._decoded(page, at, cutter)
             at += len(page)
+
+    def _quick(self, cutter: _Array, chunk: bytes) -> list[T] | None:
+        """All whole items of an array so far, if the place to cut can be guessed; a wrong guess cannot be decoded."""
+        guess = cutter.guess(chunk)
+        if guess is None:
+            return None
+        text, rest = guess
+        try:
+            items = self._decode_list(b"[" + text + b"]")
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        cutter.go_on(rest)
+        return items
 
     def _decoded(self, page: list[bytes], at: int, cutter: object) -> list[T]:
         try:
@@ -98,6 +120,23 @@ class _Array:
         self._rest = b""
         self._begun = self._ended = self._any = False
 
+    def guess(self, chunk: bytes) -> tuple[bytes, bytes] | None:
+        """The text of the items up to the last place that looks like the end of one, and what follows it."""
+        data = self._rest + chunk
+        start = 0 if self._begun else data.index(b"[") + 1
+        if self._any:
+            head = data[:_GAP].lstrip(_BLANK)
+            if not head.startswith(b","):
+                return None
+            start = min(len(data), _GAP) - len(head) + 1
+        cut = None if self._ended else _last_end(data, start)
+        return None if cut is None else (data[start:cut], data[cut:])
+
+    def go_on(self, rest: bytes) -> None:
+        """The guess was right."""
+        self._rest = rest
+        self._begun = self._any = True
+
     def feed(self, chunk: bytes) -> Iterator[list[bytes]]:
         data = self._rest + chunk
         items: list[bytes] = []
@@ -135,9 +174,24 @@ class _Array:
             raise InvalidArgument("request body: not a JSON array of objects: invalid value: validation error")
 
     def finish(self) -> Iterator[list[bytes]]:
+        yield from self.feed(b"")
         if not self._ended:
             raise InvalidArgument("request body: the JSON array does not end: invalid value: validation error")
-        yield from ()
+
+
+def _last_end(data: bytes, start: int) -> int | None:
+    """Where the last `}` is that a comma and a `{` follow; None when it is not near the end of `data`."""
+    brace = len(data)
+    for _ in range(_TRIES):
+        brace = data.rfind(b"{", start, brace)
+        if brace < 0:
+            return None
+        before = data[max(start, brace - _GAP) : brace].rstrip(_BLANK)
+        if before.endswith(b","):
+            closed = before[:-1].rstrip(_BLANK)
+            if closed.endswith(b"}"):
+                return max(start, brace - _GAP) + len(closed)
+    return None
 
 
 def _paged(items: list[bytes]) -> Iterator[list[bytes]]:
