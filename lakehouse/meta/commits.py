@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from lakehouse.db.port import Database, Row
 
 _COLUMNS = "id, parents, root, committer, message, created, metadata, generation, version"
+_WIDTH = 9
 _parents = msgspec.json.Decoder(tuple[str, ...])
 _metadata = msgspec.json.Decoder(dict[str, str])
 
@@ -40,6 +41,14 @@ async def find(db: Database, repository: RepositoryId, commit_id: str) -> Commit
     return None if row is None else _commit(row)
 
 
+async def find_with_paths(db: Database, repository: RepositoryId, commit_id: str) -> tuple[Commit, bytes | None] | None:
+    """The commit of this id, and the filter over the paths that it changed against its first parent (None: unknown)."""
+    row = await db.one(
+        f"select {_COLUMNS}, paths from commits where repository = ? and id = ?", (repository, commit_id)
+    )
+    return None if row is None else (_commit(row), row[_WIDTH])
+
+
 async def find_by_prefix(db: Database, repository: RepositoryId, prefix: str) -> list[Commit]:
     """Up to two commits whose id begins with `prefix` (hex digits)."""
     rows = await db.all(
@@ -47,12 +56,6 @@ async def find_by_prefix(db: Database, repository: RepositoryId, prefix: str) ->
         (repository, prefix, prefix + "g"),
     )
     return [_commit(row) for row in rows]
-
-
-async def paths_filter(db: Database, repository: RepositoryId, commit_id: CommitId) -> bytes | None:
-    """The Bloom filter over the paths that the commit changed against its first parent; None when unknown."""
-    row = await db.one("select paths from commits where repository = ? and id = ?", (repository, commit_id))
-    return None if row is None else row[0]
 
 
 def insert(repository: RepositoryId, commit: Commit, paths: bytes | None) -> Statement:

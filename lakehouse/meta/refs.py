@@ -14,7 +14,6 @@ import msgspec
 
 from lakehouse.core.errors import BranchExists, BranchNotFound, LostRace, RepositoryNotFound, TagExists, TagNotFound
 from lakehouse.core.ids import BranchId, BranchName, CommitId, MetaRangeId, RepositoryId, StagingToken
-from lakehouse.core.paths import after_prefix
 from lakehouse.core.records import Branch, Ref, RefKind, Repository
 from lakehouse.db.statement import Statement
 from lakehouse.meta import repositories
@@ -33,7 +32,7 @@ _FIND = (
     f"select {repositories.COLUMNS}, {_COLUMNS}%s from repositories r "
     "left join refs f on f.repository = r.id and f.name = ? "
     "left join commits c on c.repository = r.id and c.id = f.commit_id %s"
-    "where r.name = ?"
+    "where r.name = ? and r.state <> 'creating'"
 )
 _FIND_ONLY = _FIND % ("", "")
 _FIND_ROW = _FIND % (", s.value", "left join staged s on s.token = f.staging_token and s.path = ? ")
@@ -123,19 +122,10 @@ async def page(
     db: Database, repository: RepositoryId, kind: RefKind, *, prefix: str, after: str, hidden: bool, limit: int
 ) -> list[Ref]:
     """Branches or tags in order of name, after `after`; hidden branches only when `hidden`."""
-    end = after_prefix(prefix.encode())
     rows = await db.all(
-        "select name, commit_id from refs where repository = ? and name > ? and name >= ? and name < ? and kind = ? "
-        "and hidden <= ? order by name limit ?",
-        (
-            repository,
-            after,
-            prefix,
-            "\U0010ffff" if end is None else end.decode(errors="replace"),
-            kind,
-            int(hidden),
-            limit,
-        ),
+        f"select name, commit_id from refs where repository = ? and name {'>=' if prefix > after else '>'} ? "
+        "and name < ? and kind = ? and hidden <= ? order by name limit ?",
+        (repository, max(prefix, after), prefix + repositories.TOP, kind, int(hidden), limit),
     )
     return [Ref(name=name, commit_id=CommitId(commit_id), kind=kind) for name, commit_id in rows]
 
@@ -179,22 +169,22 @@ def delete_branch(branch: Branch) -> Statement:
     )
 
 
-async def tokens_of_repository(db: Database, repository: RepositoryId) -> list[StagingToken]:
-    """Every staging token that a branch of the repository names."""
-    rows = await db.all("select staging_token, sealed from refs where repository = ? and kind = 0", (repository,))
-    return [token for row in rows for token in (StagingToken(row[0]), *tokens_of(row[1]))]
+async def some(db: Database, repository: RepositoryId) -> tuple[list[tuple[BranchId, int]], list[StagingToken]]:
+    """Up to 500 branches and tags of a repository as (id, version), and every staging token that these name."""
+    rows = await db.all(
+        "select id, version, staging_token, sealed from refs where repository = ? limit 500", (repository,)
+    )
+    tokens = [token for row in rows if row[2] for token in (StagingToken(row[2]), *tokens_of(row[3]))]
+    return [(BranchId(row[0]), row[1]) for row in rows], tokens
 
 
-def forget_all(repository: RepositoryId, *, now: int) -> list[Statement]:
-    """Remove every branch and tag of a repository; what the current tokens hold goes to the sweeper."""
+def forget_some(found: Sequence[tuple[BranchId, int]]) -> list[Statement]:
+    """Remove branches and tags, as they were seen, with their reflogs. Raises LostRace when one of them changed."""
     return [
         Statement(
-            "insert into dropped(token, at) select staging_token, ? from refs where repository = ? and kind = 0 "
-            "on conflict(token) do nothing",
-            (now, repository),
+            "delete from refs where id = ? and version = ?", many=tuple(found), rows=len(found), otherwise=LostRace()
         ),
-        Statement("delete from reflog where branch in (select id from refs where repository = ?)", (repository,)),
-        Statement("delete from refs where repository = ?", (repository,)),
+        Statement("delete from reflog where branch = ?", many=tuple((branch,) for branch, _ in found)),
     ]
 
 
@@ -237,7 +227,7 @@ def move_head(
     return Statement(
         "update refs set commit_id = ?, base = null, version = version + 1, epoch = epoch + ?, "
         "sealed = substr(sealed, 1, length(sealed) - ?), updated = ? "
-        "where id = ? and commit_id = ? and coalesce(base, '-') = ? and sealed like ?",
+        "where id = ? and commit_id = ? and coalesce(base, '-') = ? and ',' || sealed like ?",
         (
             head,
             int(leaves_staging),
@@ -246,8 +236,20 @@ def move_head(
             branch.id,
             branch.commit_id,
             "-" if branch.base is None else branch.base,
-            "%" + suffix,
+            "%," + suffix,
         ),
+        rows=1,
+        otherwise=LostRace(),
+    )
+
+
+def replace_sealed(branch: Branch, *, taken: Sequence[StagingToken], by: StagingToken) -> Statement:
+    """Put one sealed area in place of `taken`, which must be the oldest of the branch. Raises LostRace."""
+    suffix = text_of(taken)
+    return Statement(
+        "update refs set sealed = substr(sealed, 1, length(sealed) - ?) || ?, version = version + 1 "
+        "where id = ? and ',' || sealed like ?",
+        (len(suffix), text_of((by,)), branch.id, "%," + suffix),
         rows=1,
         otherwise=LostRace(),
     )

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.errors import RepositoryExists, RepositoryNotFound
+from lakehouse.core.errors import NamespaceInUse, RepositoryExists, RepositoryNotFound
 from lakehouse.core.ids import BranchName, RepositoryId, RepositoryName
-from lakehouse.core.paths import after_prefix
 from lakehouse.core.records import Repository, RepositoryState
 from lakehouse.db.statement import Statement
 
@@ -27,7 +26,8 @@ FORMAT = 1
 """Version of trees, boundaries and layout that new repositories are made with."""
 
 _metadata = msgspec.json.Decoder(dict[str, str])
-_TOP = "\U0010ffff"
+TOP = "\U0010ffff"
+"""The last character: `prefix + TOP` is behind every name that begins with `prefix`."""
 
 
 def from_row(row: Row) -> Repository:
@@ -40,25 +40,31 @@ def from_row(row: Row) -> Repository:
         default_branch=BranchName(row[4]),
         created=row[5],
         read_only=bool(row[6]),
-        state=RepositoryState.ACTIVE if row[7] == "active" else RepositoryState.DELETING,
+        state=RepositoryState.ACTIVE if row[7] == "active" else RepositoryState(row[7]),
         metadata={} if row[8] == "{}" else _metadata.decode(row[8]),
         settings_version=row[9],
     )
 
 
 async def find(db: Database, name: str) -> Repository | None:
-    """The repository of this name, whatever its state."""
+    """The repository of this name, also one that is being deleted."""
+    found = await find_any(db, name)
+    return None if found is None or found.state is RepositoryState.CREATING else found
+
+
+async def find_any(db: Database, name: str) -> Repository | None:
+    """As `find`, also one whose creation is not finished, or was cut off."""
     row = await db.one(f"select {COLUMNS} from repositories r where r.name = ?", (name,))
     return None if row is None else from_row(row)
 
 
 async def page(db: Database, *, prefix: str, after: str, search: str, limit: int) -> list[Repository]:
     """Active repositories in order of name, after `after`, that begin with `prefix` and contain `search`."""
-    end = after_prefix(prefix.encode())
     rows = await db.all(
-        f"select {COLUMNS} from repositories r where r.name > ? and r.name >= ? and r.name < ? and r.state = 'active' "
+        f"select {COLUMNS} from repositories r where r.name {'>=' if prefix > after else '>'} ? and r.name < ? "
+        "and r.state = 'active' "
         "and (? = '' or instr(r.name, ?) > 0) order by r.name limit ?",
-        (after, prefix, _TOP if end is None else end.decode(errors="replace"), search, search, limit),
+        (max(prefix, after), prefix + TOP, search, search, limit),
     )
     return [from_row(row) for row in rows]
 
@@ -67,26 +73,38 @@ async def namespaces_around(db: Database, spellings: Sequence[str]) -> list[Repo
     """Repositories whose storage namespace is one of `spellings`."""
     marks = ", ".join("?" * len(spellings))
     rows = await db.all(
-        f"select {COLUMNS} from repositories r where r.storage_namespace in ({marks})", tuple(spellings)
+        f"select {COLUMNS} from repositories r where r.storage_namespace in ({marks}) and r.state <> 'creating'",
+        tuple(spellings),
     )
     return [from_row(row) for row in rows]
 
 
 async def namespace_inside(db: Database, namespace: str) -> bool:
     """Whether a repository's storage namespace begins with `namespace`, which ends in "/"."""
-    end = namespace[:-1] + "0"  # "0" follows "/"
     row = await db.one(
-        "select 1 from repositories where storage_namespace >= ? and storage_namespace < ? limit 1", (namespace, end)
+        "select 1 from repositories where storage_namespace >= ? and storage_namespace < ? and state <> 'creating' "
+        "limit 1",
+        (namespace, _behind(namespace)),
     )
     return row is not None
 
 
-def insert(repository: Repository) -> Statement:
-    """A new row; its id is the database's (RETURNING). Raises RepositoryExists."""
+def _behind(namespace: str) -> str:
+    return namespace[:-1] + "0"  # "0" follows "/"
+
+
+def reserve(repository: Repository) -> Statement:
+    """Take the name, with an id of the database's (RETURNING); nobody sees the repository yet.
+
+    A row whose creation was cut off, or runs still, is taken over: of several who create, one will `activate` it.
+    Raises RepositoryExists.
+    """
     return Statement(
         "insert into repositories(name, storage_id, storage_namespace, default_branch, created, read_only, state, "
-        "metadata, format, settings_version) values (?, ?, ?, ?, ?, ?, 'active', '{}', ?, 0) "
-        "on conflict(name) do nothing returning id",
+        "metadata, format, settings_version) values (?, ?, ?, ?, ?, ?, 'creating', '{}', ?, 0) "
+        "on conflict(name) do update set storage_id = excluded.storage_id, created = excluded.created, "
+        "storage_namespace = excluded.storage_namespace, default_branch = excluded.default_branch, "
+        "read_only = excluded.read_only where repositories.state = 'creating' returning id",
         (
             repository.name,
             repository.storage_id,
@@ -101,9 +119,43 @@ def insert(repository: Repository) -> Statement:
     )
 
 
-def place(name: RepositoryName, namespace: str) -> Statement:
-    """Set the namespace of a repository that was just made: the server's own choice holds the repository's id."""
-    return Statement("update repositories set storage_namespace = ? where name = ?", (namespace, name), rows=1)
+def activate(repository: Repository) -> Statement:
+    """Show a reserved repository, with its namespace. Raises RepositoryExists when another creation was faster."""
+    return Statement(
+        "update repositories set state = 'active', storage_namespace = ? where id = ? and state = 'creating' "
+        "and storage_id = ? and storage_namespace in ('', ?) and default_branch = ? and read_only = ? and created = ?",
+        (
+            repository.storage_namespace,
+            repository.id,
+            repository.storage_id,
+            repository.storage_namespace,
+            repository.default_branch,
+            int(repository.read_only),
+            repository.created,
+        ),
+        rows=1,
+        otherwise=RepositoryExists(),
+    )
+
+
+def require_alone(repository: Repository, spellings: Sequence[str], namespace: str) -> Statement:
+    """Change nothing; raises NamespaceInUse when another repository's namespace is one of `spellings` or lies inside
+    of `namespace`, which ends in "/".
+    """
+    marks = ", ".join("?" * len(spellings))
+    return Statement(
+        "update repositories set state = state where id = ? and not exists (select 1 from repositories o "
+        "where o.id <> ? and o.state <> 'creating' and (o.storage_namespace in "
+        f"({marks}) or (o.storage_namespace >= ? and o.storage_namespace < ?)))",
+        (repository.id, repository.id, *spellings, namespace, _behind(namespace)),
+        rows=1,
+        otherwise=NamespaceInUse(),
+    )
+
+
+def forget_unfinished(repository: RepositoryId) -> Statement:
+    """Remove a row that was never shown; returns a row if it did."""
+    return Statement("delete from repositories where id = ? and state = 'creating' returning id", (repository,))
 
 
 def set_state(repository: RepositoryId, state: RepositoryState) -> Statement:

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Tables `staged` and `dropped`: what was written to a branch since its head commit.
 
-A row's value is a packed Entry; an empty value is a tombstone. Rows of a sealed token never change.
+A row's value is a packed Entry; an empty value is a tombstone. Rows of a sealed token never change. A token that no
+branch shows is in `dropped`, from its first row on or from the transaction that drops it, so that a crash leaves no
+row behind for ever.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.core.errors import BranchNotFound, LostRace, StagingMoved
+from lakehouse.core.errors import BranchNotFound, LinkAddressExpired, LostRace, StagingMoved
 from lakehouse.db.statement import Statement
 from lakehouse.meta.refs import PATH_END
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from lakehouse.core.ids import BranchId, StagingToken
     from lakehouse.db.port import Database
@@ -26,8 +28,16 @@ _PUT = (
 )
 _PUT_ANY = _PUT % ("", "")
 _PUT_EPOCH = _PUT % (" and epoch = ?", "")
-_PUT_VERSION_IF_ABSENT = _PUT % (" and version = ?", " where staged.value = x''")
-_PUT_VERSION_IF_SAME = _PUT % (" and version = ?", " where staged.value = ?")
+_PUT_IF_NOTHING = (
+    "insert into staged(token, path, value) select staging_token, ?, ? from refs where id = ? and version = ? "
+    "on conflict(token, path) do nothing"
+)
+_PUT_IF_SAME = (
+    "update staged set value = ? where path = ? and value = ? "
+    "and token = (select staging_token from refs where id = ? and version = ?)"
+)
+DROPPED_AT_ONCE = 100
+"""Tokens that one transaction of the sweeper looks at."""
 
 
 def put(branch: BranchId, path: bytes, value: bytes) -> Statement:
@@ -40,14 +50,15 @@ def put_at_epoch(branch: BranchId, path: bytes, value: bytes, epoch: int) -> Sta
     return Statement(_PUT_EPOCH, (path, value, branch, epoch), rows=1, otherwise=StagingMoved())
 
 
-def put_if_absent(branch: BranchId, path: bytes, value: bytes, version: int) -> Statement:
-    """Stage `value` if the branch is at `version` and nothing but a tombstone is staged. Raises LostRace."""
-    return Statement(_PUT_VERSION_IF_ABSENT, (path, value, branch, version), rows=1, otherwise=LostRace())
+def put_over(branch: BranchId, path: bytes, value: bytes, *, version: int, seen: bytes | None) -> Statement:
+    """Stage `value` if the branch is at `version` and its current staging area holds `seen` at `path` (None: nothing).
 
-
-def put_if_same(branch: BranchId, path: bytes, value: bytes, *, version: int, seen: bytes) -> Statement:
-    """Stage `value` if the branch is at `version` and what is staged, if anything, is `seen`. Raises LostRace."""
-    return Statement(_PUT_VERSION_IF_SAME, (path, value, branch, version, seen), rows=1, otherwise=LostRace())
+    Version and row together say that the path still shows what was seen: rows are also taken back without a new
+    version. Raises LostRace.
+    """
+    if seen is None:
+        return Statement(_PUT_IF_NOTHING, (path, value, branch, version), rows=1, otherwise=LostRace())
+    return Statement(_PUT_IF_SAME, (value, path, seen, branch, version), rows=1, otherwise=LostRace())
 
 
 def put_many(branch: BranchId, rows: Sequence[tuple[bytes, bytes]]) -> Statement:
@@ -69,18 +80,44 @@ def put_many_under(token: StagingToken, rows: Sequence[tuple[bytes, bytes]]) -> 
     )
 
 
-def publish(branch: BranchId, token: StagingToken, fresh: StagingToken, epoch: int | None) -> Statement:
-    """Make the rows under `token` the newest of the branch: the current token is sealed beneath it, `fresh` on top.
+def reserve(token: StagingToken, *, until: int) -> Statement:
+    """Before rows go under a token that no branch shows yet: the sweeper takes them soon after `until` (seconds)."""
+    return Statement("insert into dropped(token, at) values (?, ?)", (token, until))
 
-    Raises StagingMoved when `epoch` is given and staged data left the branch since, else BranchNotFound.
-    """
+
+def keep(token: StagingToken, *, now: int) -> Statement:
+    """A branch shows a reserved token from now on. Raises LinkAddressExpired when the sweeper may come before that."""
     return Statement(
-        "update refs set sealed = ? || ',' || staging_token || ',' || sealed, staging_token = ?, "
-        "version = version + 1 where id = ? and epoch = coalesce(?, epoch)",
-        (token, fresh, branch, epoch),
-        rows=1,
-        otherwise=BranchNotFound() if epoch is None else StagingMoved(),
+        "delete from dropped where token = ? and at >= ?", (token, now), rows=1, otherwise=LinkAddressExpired()
     )
+
+
+def abandon(token: StagingToken, *, now: int) -> Statement:
+    """Hand a reserved token to the sweeper. Nothing happens when a branch shows it meanwhile."""
+    return Statement("update dropped set at = ? where token = ?", (now, token))
+
+
+def publish(
+    branch: BranchId, token: StagingToken, *, fresh: StagingToken, epoch: int | None, now: int
+) -> list[Statement]:
+    """Make the rows under a reserved token the newest of the branch. Returns the sealed tokens as text.
+
+    If rows are in the current staging area, it is sealed beneath and `fresh` takes the writes.
+    Raises StagingMoved when `epoch` is given and staged data left the branch since, else BranchNotFound;
+    LinkAddressExpired as `keep`.
+    """
+    used = "exists (select 1 from staged s where s.token = refs.staging_token)"
+    return [
+        Statement(
+            f"update refs set sealed = ? || ',' || case when {used} then staging_token || ',' else '' end || sealed, "
+            f"staging_token = case when {used} then ? else staging_token end, version = version + 1 "
+            "where id = ? and epoch = coalesce(?, epoch) returning sealed",
+            (token, fresh, branch, epoch),
+            rows=1,
+            otherwise=BranchNotFound() if epoch is None else StagingMoved(),
+        ),
+        keep(token, now=now),
+    ]
 
 
 def require_epoch(branch: BranchId, epoch: int) -> Statement:
@@ -93,10 +130,11 @@ def require_epoch(branch: BranchId, epoch: int) -> Statement:
     )
 
 
-def remove(branch: BranchId, path: bytes) -> Statement:
-    """Take back what the current staging area holds at `path`."""
+def remove(branch: BranchId, paths: Sequence[bytes]) -> Statement:
+    """Take back what the current staging area holds at `paths`."""
     return Statement(
-        "delete from staged where path = ? and token = (select staging_token from refs where id = ?)", (path, branch)
+        "delete from staged where path = ? and token = (select staging_token from refs where id = ?)",
+        many=tuple((path, branch) for path in paths),
     )
 
 
@@ -152,7 +190,7 @@ async def is_empty(db: Database, tokens: Sequence[StagingToken]) -> bool:
 
 async def scan(
     db: Database, token: StagingToken, *, start: bytes = b"", end: bytes | None = None
-) -> AsyncIterator[list[tuple[bytes, bytes]]]:
+) -> AsyncGenerator[list[tuple[bytes, bytes]], None]:
     """All rows of a token in [start, end) in order of path, in pages."""
     after = start
     sql = "select path, value from staged where token = ? and path >= ? and path < ? order by path limit ?"
@@ -172,25 +210,30 @@ def drop(tokens: Sequence[StagingToken], *, now: int) -> list[Statement]:
         return []
     return [
         Statement(
-            "insert into dropped(token, at) values (?, ?) on conflict(token) do nothing",
+            "insert into dropped(token, at) values (?, ?) on conflict(token) do update set at = excluded.at",
             many=tuple((token, now) for token in tokens),
         )
     ]
 
 
 async def sweep(db: Database, *, before: int) -> int:
-    """Delete up to 1,000 staged rows of a token that was dropped before `before` (seconds); 0 when there is none."""
-    row = await db.one("select token from dropped where at < ? order by at limit 1", (before,))
-    if row is None:
+    """Delete up to 1,000 staged rows of tokens that were dropped before `before` (seconds).
+
+    Returns the number of rows and tokens that went; 0 when there is nothing to do. One transaction.
+    """
+    found = await db.all("select token from dropped where at < ? order by at limit ?", (before, DROPPED_AT_ONCE))
+    if not found:
         return 0
-    token = row[0]
+    tokens = tuple(row[0] for row in found)
+    marks = ", ".join("?" * len(tokens))
     [gone] = await db.apply(
         Statement(
-            "delete from staged where token = ? and path in (select path from staged where token = ? limit ?) "
-            "returning 1",
-            (token, token, PAGE),
+            "delete from staged where (token, path) in "
+            f"(select token, path from staged where token in ({marks}) limit ?) returning 1",
+            (*tokens, PAGE),
         )
     )
-    if len(gone) < PAGE:
-        await db.apply(Statement("delete from dropped where token = ?", (token,)))
-    return max(1, len(gone))
+    if len(gone) == PAGE:
+        return PAGE
+    await db.apply(Statement("delete from dropped where token = ?", many=tuple((token,) for token in tokens)))
+    return len(gone) + len(tokens)

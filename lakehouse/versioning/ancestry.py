@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from heapq import heappop, heappush
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from lakehouse.versioning.lake import Lake
 
 _LEFT, _RIGHT, _BOTH = 1, 2, 3
+_BREATH = 256
+"""Commits after which others may run."""
 
 
 async def merge_base(lake: Lake, repository: Repository, left: Commit, right: Commit) -> Commit | None:
@@ -34,6 +37,8 @@ async def merge_base(lake: Lake, repository: Repository, left: Commit, right: Co
     reach(left, _LEFT)
     reach(right, _RIGHT)
     while heap:
+        if len(seen) % _BREATH == 0:
+            await asyncio.sleep(0)
         _, _, commit = heappop(heap)
         sides = seen[commit.id]
         if sides == _BOTH:

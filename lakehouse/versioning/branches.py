@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import BranchExists, DefaultBranchDeletion, LostRace, NotFound
-from lakehouse.core.ids import StagingToken, parse_branch_name
+from lakehouse.core.ids import StagingToken, is_commit_prefix, parse_branch_name
 from lakehouse.core.records import Page, Ref, RefKind
 from lakehouse.meta import refs, staging
 from lakehouse.versioning import resolve
@@ -16,6 +16,9 @@ from lakehouse.versioning.protection import require_not_read_only
 if TYPE_CHECKING:
     from lakehouse.core.ids import CommitId
     from lakehouse.versioning.lake import Actor, Lake
+
+SHORTEST_COMMIT = 7
+"""Hex digits from which on a new name counts as the beginning of a commit id."""
 
 
 async def create_branch(
@@ -44,7 +47,14 @@ async def create_branch(
 
 
 async def names_a_ref(lake: Lake, repository: str, name: str) -> bool:
-    """Whether a branch, a tag or a commit answers to a name."""
+    """Whether a branch, a tag or a commit answers to a name.
+
+    A few hex digits that happen to begin a commit's id (`e2e`, `abc`) do not count: whether a name can be used must
+    not hang on chance.
+    """
+    if len(name) < SHORTEST_COMMIT and is_commit_prefix(name):
+        found = await refs.find(lake.db, repository, name)
+        return found.branch is not None or found.tag is not None
     try:
         await resolve.ref(lake, repository, name)
     except NotFound:

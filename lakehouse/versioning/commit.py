@@ -13,15 +13,25 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.clock import random_token
-from lakehouse.core.errors import BranchNotFound, DirtyBranch, LostRace, NoChanges, NotFound, StoredObjectNotFound
-from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken
+from lakehouse.core.errors import (
+    BranchNotFound,
+    DirtyBranch,
+    InvalidArgument,
+    LostRace,
+    NoChanges,
+    NotFound,
+    StoredObjectNotFound,
+)
+from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken, is_commit_id
 from lakehouse.core.records import Commit
 from lakehouse.format.changed_paths import paths_filter
 from lakehouse.format.commit import id_of
 from lakehouse.meta import commits, refs, staging
 from lakehouse.tree.apply import apply
 from lakehouse.versioning import changes, resolve
+from lakehouse.versioning.fold import fold_if_many
 from lakehouse.versioning.protection import require_writable
+from lakehouse.versioning.record import keep_record
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -46,24 +56,29 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
     repo, seen = await resolve.branch(lake, repository, branch)
     await require_writable(lake, repo, seen.name, force=request.force, doing="cannot commit to protected branch")
     async with lake.turns.of(seen.id):
-        mine = await seal(lake, seen)
+        head: CommitId | None = None
+        mine: tuple[StagingToken, ...] = ()
         while True:
             repo, current = await resolve.branch(lake, repository, branch)
             if current.id != seen.id:
                 raise BranchNotFound
-            taken = tuple(token for token in current.sealed if token in mine)
+            if head is None or (head == current.commit_id and not set(mine) <= set(current.sealed)):
+                mine = taken = await seal(lake, repo, current)  # not yet, or what was sealed is folded
+            else:
+                taken = tuple(token for token in current.sealed if token in mine)
+            head = current.commit_id
             try:
                 return await _commit(lake, repo, current, taken, request, actor)
             except LostRace:
                 continue
 
 
-async def seal(lake: Lake, branch: Branch) -> tuple[StagingToken, ...]:
+async def seal(lake: Lake, repository: Repository, branch: Branch) -> tuple[StagingToken, ...]:
     """Set what is staged aside: the sealed areas of the branch, newest first, which never change from now on."""
     [rows] = await lake.db.apply(refs.seal(branch.id, StagingToken(random_token())))
-    if rows:
-        return refs.tokens_of(rows[0][0])
-    return branch.sealed
+    tokens = refs.tokens_of(rows[0][0]) if rows else branch.sealed
+    fold_if_many(lake, repository, branch, tokens)
+    return tokens
 
 
 async def _commit(
@@ -102,6 +117,8 @@ async def _commit(
 async def _given_tree(lake: Lake, repository: Repository, branch: Branch, root: str) -> MetaRangeId:
     if await is_dirty(lake, repository, branch):
         raise DirtyBranch("cannot use source MetaRange on a branch with uncommitted changes")
+    if root and not is_commit_id(root):
+        raise InvalidArgument(f"source_metarange {root!r}: 64 hex digits: invalid value: validation error")
     if root:
         tree = lake.tree(repository)
         try:
@@ -170,3 +187,4 @@ async def land(
             now=now,
         ),
     )
+    keep_record(lake, repository, made, paths)

@@ -3,7 +3,9 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import aclosing
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -19,20 +21,18 @@ from lakehouse.tree.lookup import lookup
 from lakehouse.tree.store import NodeStore
 from lakehouse.versioning import changes, resolve
 from lakehouse.versioning.ancestry import merge_base
+from lakehouse.versioning.changes import Raw
 
 if TYPE_CHECKING:
     from lakehouse.core.records import Branch, Repository
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.listing import Query
 
-Raw = tuple[bytes, bytes | None, bytes | None]
-"""A path, what the left has there, what the right has there."""
-
 
 class Differ(msgspec.Struct, frozen=True):
     """Where raw differences come from, how a path is classified, and in which tree."""
 
-    pages: Callable[[bytes], AsyncIterator[list[Raw]]]
+    pages: Callable[[bytes], AsyncGenerator[list[Raw], None]]
     conflicts_with: tuple[NodeStore, MetaRangeId] | None = None
 
 
@@ -42,14 +42,15 @@ async def diff_branch(lake: Lake, repository: str, branch: str, query: Query) ->
     return await _page(Differ(lambda start: _uncommitted(lake, repo, seen, start, query.prefix)), query)
 
 
-async def _uncommitted(
+def _uncommitted(
     lake: Lake, repository: Repository, branch: Branch, start: bytes, prefix: bytes
-) -> AsyncIterator[list[Raw]]:
-    rows = changes.rows(
-        lake.db, (branch.staging_token, *branch.sealed), start=max(start, prefix), end=after_prefix(prefix)
-    )
-    async for page in changes.differences(lake.tree(repository), branch.root, rows):
-        yield [(path, old, new or None) for path, old, new in page]
+) -> AsyncGenerator[list[Raw], None]:
+    return changes.differences(lake.tree(repository), branch.root, _staged(lake, branch, start, prefix))
+
+
+def _staged(lake: Lake, branch: Branch, start: bytes, prefix: bytes) -> AsyncGenerator[list[changes.Row], None]:
+    tokens = (branch.staging_token, *branch.sealed)
+    return changes.rows(lake.db, tokens, start=max(start, prefix), end=after_prefix(prefix))
 
 
 async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Query, *, two_dot: bool) -> Page[Change]:
@@ -63,7 +64,10 @@ async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Q
     tree = lake.tree(repo)
     if two_dot and parse_ref(right).suffix is Suffix.STAGING:
         shown = await resolve.ref(lake, repository, right)
-        return await _page(Differ(lambda start: _to_staging(lake, repo, left_commit.root, shown, start, query)), query)
+        branch = shown.staging
+        if branch is not None:
+            root, prefix = left_commit.root, query.prefix
+            return await _page(Differ(lambda start: _to_staging(lake, repo, root, branch, start, prefix)), query)
     _, right_commit = await resolve.commit(lake, repository, right)
     if two_dot:
         return await _page(_trees(tree, left_commit.root, right_commit.root, query), query)
@@ -75,34 +79,36 @@ async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Q
 
 
 def _trees(tree: NodeStore, left: MetaRangeId, right: MetaRangeId, query: Query) -> Differ:
-    async def pages(start: bytes) -> AsyncIterator[list[Raw]]:
-        async for page in diff(tree, left, right, start=start, prefix=query.prefix):
-            yield [(item.key, item.left, item.right) for item in page]
+    return Differ(lambda start: _between(tree, left, right, start, query.prefix))
 
-    return Differ(pages)
+
+async def _between(
+    tree: NodeStore, left: MetaRangeId, right: MetaRangeId, start: bytes, prefix: bytes
+) -> AsyncGenerator[list[Raw], None]:
+    async with aclosing(diff(tree, left, right, start=start, prefix=prefix)) as pages:
+        async for page in pages:
+            yield [(item.key, item.left, item.right) for item in page]
 
 
 async def _to_staging(
-    lake: Lake, repository: Repository, left: MetaRangeId, shown: resolve.Resolved, start: bytes, query: Query
-) -> AsyncIterator[list[Raw]]:
+    lake: Lake, repository: Repository, left: MetaRangeId, branch: Branch, start: bytes, prefix: bytes
+) -> AsyncGenerator[list[Raw], None]:
     """The left tree against a branch with its staged rows: tree differences with the staged paths laid over them."""
     tree = lake.tree(repository)
-    branch = shown.staging
-    if branch is None:
-        return
-    staged: dict[bytes, bytes] = {}
-    tokens = (branch.staging_token, *branch.sealed)
-    async for page in changes.rows(lake.db, tokens, start=max(start, query.prefix), end=after_prefix(query.prefix)):
-        staged.update(page)
-    found: dict[bytes, Raw] = {}
-    async for differences in diff(tree, left, branch.tree, start=start, prefix=query.prefix):
-        found.update({item.key: (item.key, item.left, item.right) for item in differences})
-    for path, new in staged.items():
-        old = await lookup(tree, left, path)
-        found.pop(path, None)
-        if (old or None) != (new or None) and not (old and new and same_identity(old, new)):
-            found[path] = (path, old, new or None)
-    yield [found[path] for path in sorted(found)]
+    trees = _by_path(_between(tree, left, branch.tree, start, prefix))
+    sources: list[AsyncGenerator[Sequence[tuple[bytes, bytes | Raw]], None]]
+    sources = [_staged(lake, branch, start, prefix), trees]
+    async with aclosing(changes.overlaid(sources)) as pages:
+        async for page in pages:
+            found = [item for _, item in page if not isinstance(item, bytes)]
+            staged = [(path, item) for path, item in page if isinstance(item, bytes)]
+            yield sorted(found + await changes.against(tree, left, staged), key=itemgetter(0))
+
+
+async def _by_path(pages: AsyncGenerator[list[Raw], None]) -> AsyncGenerator[list[tuple[bytes, bytes | Raw]], None]:
+    async with aclosing(pages):
+        async for page in pages:
+            yield [(item[0], item) for item in page]
 
 
 async def _page(differ: Differ, query: Query) -> Page[Change]:
@@ -117,15 +123,16 @@ async def _page(differ: Differ, query: Query) -> Page[Change]:
 
 async def _fill(differ: Differ, query: Query, start: bytes, items: list[Change]) -> bytes | None:
     """Add differences until the page is full or a group ends the stretch; the path to go on from, None at the end."""
-    async for page in differ.pages(start):
-        for path, left, right in page:
-            group = grouped(path, query.prefix, query.delimiter)
-            if group is not None:
-                items.append(Change(ChangeKind.PREFIX, group))
-                return after_prefix(group)
-            items.append(await _change(differ, path, left, right))
-            if len(items) > query.amount:
-                return path
+    async with aclosing(differ.pages(start)) as pages:
+        async for page in pages:
+            for path, left, right in page:
+                group = grouped(path, query.prefix, query.delimiter)
+                if group is not None:
+                    items.append(Change(ChangeKind.PREFIX, group))
+                    return after_prefix(group)
+                items.append(await _change(differ, path, left, right))
+                if len(items) > query.amount:
+                    return path
     return None
 
 

@@ -7,6 +7,7 @@ the page starts again when it changed. A rolled-up group is passed by seeking be
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left
 from typing import TYPE_CHECKING
 
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
     from lakehouse.tree.store import NodeStore
     from lakehouse.versioning.lake import Lake
 
+LEAST, MOST = 64, 4096
+"""Rows of a stretch: they double as long as one follows the other without an end to the page."""
 Item = PathEntry | CommonPrefix
 Row = tuple[bytes, bytes]
 
@@ -85,13 +88,14 @@ async def _list_once(lake: Lake, repository: str, ref: str, query: Query) -> tup
 
 
 def _window(query: Query) -> int:
-    return max(64, query.amount + 1)
+    """Rows of the first stretch: a page of plain paths needs one; one that is rolled up seeks from group to group."""
+    return LEAST if query.delimiter else max(LEAST, query.amount + 1)
 
 
 async def _page(lake: Lake, repository: Repository, branch: Branch, query: Query, rows: list[Row] | None) -> Page[Item]:
     overlay = Overlay(lake, branch, query)
     if rows is not None and query.start is not None:
-        overlay.prime(query.start, rows)
+        overlay.prime(query.start, _window(query), rows)
     tree = Window(lake.tree(repository), branch.tree, query, overlay)
     return await _collect(tree, query)
 
@@ -122,30 +126,29 @@ class Overlay:
         self._lake = lake
         self._branch = branch
         self._end = after_prefix(query.prefix)
-        self._limit = _window(query)
-        self._primed: tuple[bytes, list[Row]] | None = None
+        self._primed: tuple[bytes, int, list[Row]] | None = None
 
-    def prime(self, start: bytes, rows: list[Row]) -> None:
-        """Rows of the current token from `start` that came with the branch row."""
-        self._primed = (start, rows)
+    def prime(self, start: bytes, limit: int, rows: list[Row]) -> None:
+        """Up to `limit` rows of the current token from `start` that came with the branch row."""
+        self._primed = (start, limit, rows)
 
-    async def rows(self, start: bytes) -> tuple[dict[bytes, bytes], bytes | None]:
-        """Rows from `start`, and the last path up to which they are complete (None: to the end).
+    async def rows(self, start: bytes, limit: int) -> tuple[dict[bytes, bytes], bytes | None]:
+        """Up to `limit` rows a token from `start`, and the last path up to which they are complete (None: the end).
 
         Raises LostRace when the branch changed.
         """
         merged: dict[bytes, bytes] = {}
         reach: bytes | None = None
         for token in (*reversed(self._branch.sealed), self._branch.staging_token):
-            if self._primed is not None and token == self._branch.staging_token and self._primed[0] == start:
-                rows = self._primed[1]
+            if self._primed is not None and token == self._branch.staging_token and self._primed[:2] == (start, limit):
+                rows = self._primed[2]
             else:
                 version, rows = await staging.rows(
-                    self._lake.db, self._branch.id, token, start=start, end=self._end, limit=self._limit
+                    self._lake.db, self._branch.id, token, start=start, end=self._end, limit=limit
                 )
                 if version != self._branch.version:
                     raise LostRace
-            if len(rows) == self._limit:
+            if len(rows) == limit:
                 reach = rows[-1][0] if reach is None else min(reach, rows[-1][0])
             merged.update(rows)
         return merged, reach
@@ -158,7 +161,7 @@ class Window:
         self._tree = tree
         self._root = root
         self._prefix = query.prefix
-        self._limit = _window(query)
+        self._least = self._limit = _window(query)
         self._overlay = overlay
         self._keys: list[bytes] = []
         self._values: list[bytes] = []
@@ -169,7 +172,7 @@ class Window:
     async def first_from(self, position: bytes) -> tuple[bytes | None, bytes]:
         """The first live entry at or behind `position`; (None, b"") when there is none."""
         while True:
-            if self._from is None or position < self._from or (self._reach is not None and position > self._reach):
+            if self._from is None or (self._reach is not None and position > self._reach):
                 await self._fill(position)
             at = self._at
             if at < len(self._keys) and self._keys[at] < position:
@@ -185,10 +188,14 @@ class Window:
             position = max(position, successor(self._reach))
 
     async def _fill(self, start: bytes) -> None:
+        if self._reach is not None:
+            follows = start == successor(self._reach)
+            self._limit = min(2 * self._limit, max(MOST, self._least)) if follows else self._least
+            await asyncio.sleep(0)  # rows and nodes may all be in memory: others want to run too
         keys, values = await scan(self._tree, self._root, start=start, prefix=self._prefix, limit=self._limit)
         reach = keys[-1] if len(keys) == self._limit else None
         if self._overlay is not None:
-            staged, staged_reach = await self._overlay.rows(start)
+            staged, staged_reach = await self._overlay.rows(start, self._limit)
             if staged_reach is not None:
                 reach = staged_reach if reach is None else min(reach, staged_reach)
             if staged:

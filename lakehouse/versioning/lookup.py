@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import BranchNotFound, ObjectNotFound
+from lakehouse.core.ids import MetaRangeId
 from lakehouse.core.records import Branch, Repository
 from lakehouse.core.refs import Suffix, parse_ref
 from lakehouse.format.entry import unpack
@@ -39,6 +40,9 @@ async def at_ref(lake: Lake, repository_name: str, ref: str, path: bytes) -> Sho
         require_active(found.repository)
         if found.branch is not None:
             return await _on_branch(lake, found.repository, found.branch, path, staged)
+        if found.tag is not None and expression.suffix is Suffix.NONE:
+            root = found.tag_root or MetaRangeId("")
+            return Shown(found.repository, await lookup(lake.tree(found.repository), root, path))
     resolved = await resolve.ref(lake, repository_name, ref)
     if resolved.staging is not None:
         return await on_branch(lake, repository_name, resolved.staging.name, path)

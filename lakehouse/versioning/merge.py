@@ -133,9 +133,6 @@ async def on_clean_branch(
             if branch.id != seen.id:
                 raise BranchNotFound
             idle = await _require_clean(lake, repo, branch)
-            if idle:
-                repo, branch = await resolve.branch(lake, repository, name)
-                idle = tuple(token for token in branch.sealed if token in idle)
             made, paths = await build(branch)
             try:
                 await land(lake, repo, branch, made, taken=idle, paths=paths, operation=operation, actor=actor)
@@ -150,7 +147,7 @@ async def _require_clean(lake: Lake, repository: Repository, branch: Branch) -> 
     """
     if await is_dirty(lake, repository, branch):
         raise DirtyBranch
-    tokens = await seal(lake, branch)
+    tokens = await seal(lake, repository, branch)
     if tokens and await changes.any_difference(lake.tree(repository), branch.root, changes.rows(lake.db, tokens)):
         raise DirtyBranch
     return tokens

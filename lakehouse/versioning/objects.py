@@ -135,9 +135,12 @@ async def copy_object(
             await store.objects.copy(location, place.locate(address))
         else:
             reader = await store.objects.get(location)
-            await place.store.objects.put(
-                place.locate(address), reader.body, size=reader.length, content_type=source.content_type
-            )
+            try:
+                await place.store.objects.put(
+                    place.locate(address), reader.body, size=reader.length, content_type=source.content_type
+                )
+            finally:
+                await reader.close()
     except StoredObjectNotFound as error:
         raise DataMissing from error
     entry = msgspec.structs.replace(source, address=address, kind=AddressKind.RELATIVE, store="", mtime=lake.now)
@@ -187,7 +190,7 @@ async def _delete(
     repo, seen = await resolve.branch(lake, repository, branch)
     await require_writable(lake, repo, seen.name, force=force)
     if no_tombstone:
-        await lake.db.apply(*(staging.remove(seen.id, path) for path in paths))
+        await lake.db.apply(staging.remove(seen.id, paths))
     elif len(paths) == 1:
         await lake.db.apply(staging.put(seen.id, paths[0], staging.TOMBSTONE))
     else:
@@ -204,10 +207,9 @@ async def update_object_user_metadata(
             raise ObjectNotFound(f"path {path.decode(errors='replace')}: not found")
         await require_writable(lake, shown.repository, shown.branch.name, force=False)
         packed = pack(msgspec.structs.replace(unpack(shown.packed), metadata=metadata))
-        seen = shown.staged if shown.staged is not None else b""
         try:
             await lake.db.apply(
-                staging.put_if_same(shown.branch.id, path, packed, version=shown.branch.version, seen=seen)
+                staging.put_over(shown.branch.id, path, packed, version=shown.branch.version, seen=shown.staged)
             )
         except LostRace:
             continue

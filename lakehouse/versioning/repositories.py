@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,7 +11,10 @@ import msgspec
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import (
     InvalidArgument,
+    LakehouseError,
+    LostRace,
     NamespaceInUse,
+    PreconditionFailed,
     RepositoryExists,
     RepositoryNotFound,
     StoredObjectNotFound,
@@ -29,14 +33,24 @@ from lakehouse.versioning import resolve
 from lakehouse.versioning.addresses import INTERNAL, spellings_around
 from lakehouse.versioning.commit import make
 from lakehouse.versioning.protection import require_not_read_only
+from lakehouse.versioning.record import keep_record
 
 if TYPE_CHECKING:
+    from lakehouse.core.records import Commit
+    from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.stores import Place
 
 MARKER = INTERNAL + "repository"
 """Says which repository a namespace belongs to. It stays when the repository is deleted, as its data does."""
 _FOREIGN_MARKERS = ("_lakefs/dummy", "dummy")
+
+
+class _Marker(msgspec.Struct):
+    repository: int
+
+
+_marker = msgspec.json.Decoder(_Marker)
 
 
 class RepositoryRequest(msgspec.Struct, frozen=True):
@@ -57,7 +71,8 @@ async def create_repository(lake: Lake, request: RepositoryRequest) -> Repositor
     """
     name = parse_repository_name(request.name)
     branch = parse_branch_name(request.default_branch, argument="default branch")
-    if await repositories.find(lake.db, name) is not None:
+    there = await repositories.find_any(lake.db, name)
+    if there is not None and there.state is not RepositoryState.CREATING:
         raise RepositoryExists
     store = lake.stores.by_id(request.storage_id)
     if request.storage_namespace is not None:
@@ -66,7 +81,8 @@ async def create_repository(lake: Lake, request: RepositoryRequest) -> Repositor
             raise InvalidArgument(
                 f"{request.storage_namespace} is not in this storage: invalid value: validation error"
             )
-        await _require_unused(lake, place, shared=request.bare or request.read_only)
+        if not request.bare and not request.read_only:
+            await _require_unused(lake, place, unfinished=there)
     draft = Repository(
         id=RepositoryId(0),
         name=name,
@@ -76,38 +92,72 @@ async def create_repository(lake: Lake, request: RepositoryRequest) -> Repositor
         created=lake.now,
         read_only=request.read_only,
     )
-    made = await _insert(lake, draft)
+    return await _make(lake, draft, request)
+
+
+async def _make(lake: Lake, draft: Repository, request: RepositoryRequest) -> Repository:
+    """The row, which takes the name; the marker in the store; then, in one transaction, all that shows.
+
+    A crash leaves a row that nobody sees and that the next creation of this name takes over.
+    """
+    [[row]] = await lake.db.apply(repositories.reserve(draft))
+    made = msgspec.structs.replace(draft, id=RepositoryId(row[0]))
+    if not made.storage_namespace:
+        made = msgspec.structs.replace(made, storage_namespace=f"{_root(lake)}{made.name}/{made.id}/")
+    marked = False
+    try:
+        place = lake.place(made)
+        marked = await _mark(made, place, shared=request.bare or request.read_only)
+        alone = []
+        if request.storage_namespace is not None and not (request.bare or request.read_only):
+            alone.append(repositories.require_alone(made, spellings_around(place.uri), place.uri))
+        first = [] if request.bare else _first_commit(made, now=lake.now)
+        await lake.db.apply(*alone, repositories.activate(made), *first)
+    except LakehouseError:
+        if (await lake.db.apply(repositories.forget_unfinished(made.id)))[0] and marked:
+            await place.store.objects.delete([place.locate(MARKER)])
+        raise
     if not request.bare:
-        await _first_commit(lake, made)
-    await lake.db.apply(repositories.set_state(made.id, RepositoryState.ACTIVE))
+        keep_record(lake, made, _initial(made), None)
     return made
 
 
-async def _insert(lake: Lake, draft: Repository) -> Repository:
-    """The row and its namespace; the repository shows only when both are there."""
-    [[row]] = await lake.db.apply(repositories.insert(draft))
-    made = msgspec.structs.replace(draft, id=RepositoryId(row[0]))
+def _root(lake: Lake) -> str:
+    """The bucket in which namespaces are chosen, as a URI that ends in "/"."""
+    example = lake.stores.default.description.namespace_example
+    return example[: example.index("/", example.index("://") + 3) + 1]
+
+
+async def _mark(repository: Repository, place: Place, *, shared: bool) -> bool:
+    """Put the marker; whether it was not there. A repository that shares another's namespace leaves that one's."""
     try:
-        if not made.storage_namespace:
-            example = lake.stores.default.description.namespace_example
-            root = example[: example.index("/", example.index("://") + 3)]
-            made = msgspec.structs.replace(made, storage_namespace=f"{root}/{made.name}/{made.id}/")
-            await lake.db.apply(repositories.place(made.name, made.storage_namespace))
-        place = lake.place(made)
         await place.store.objects.put(
             place.locate(MARKER),
-            msgspec.json.encode({"repository": made.id, "name": made.name}),
+            msgspec.json.encode({"repository": repository.id, "name": repository.name}),
             content_type="application/json",
-            mode=PutMode.REPLACE,
+            mode=PutMode.CREATE,
         )
-    except BaseException:
-        await lake.db.apply(repositories.forget(made.id))
-        raise
-    return made
+    except PreconditionFailed:
+        if shared or await _marked_by(place) == repository.id:
+            return False
+        raise _in_use(place) from None
+    return True
 
 
-async def _first_commit(lake: Lake, repository: Repository) -> None:
-    first = make(
+async def _marked_by(place: Place) -> int | None:
+    """The id of the repository that a namespace's marker names; 0 for another program's, None without one."""
+    try:
+        marker = await place.store.objects.get(place.locate(MARKER))
+    except StoredObjectNotFound:
+        return None
+    try:
+        return _marker.decode(await marker.read()).repository
+    except msgspec.MsgspecError:
+        return 0
+
+
+def _initial(repository: Repository) -> Commit:
+    return make(
         parents=(),
         root=EMPTY_TREE,
         committer="",
@@ -115,37 +165,41 @@ async def _first_commit(lake: Lake, repository: Repository) -> None:
         created=repository.created,
         metadata={},
     )
-    await lake.db.apply(
+
+
+def _first_commit(repository: Repository, *, now: int) -> list[Statement]:
+    first = _initial(repository)
+    branch = repository.default_branch
+    return [
         commits.insert(repository.id, first, None),
         refs.insert_branch(
-            repository.id,
-            repository.default_branch,
-            commit_id=first.id,
-            token=StagingToken(random_token()),
-            hidden=False,
-            now=lake.now,
+            repository.id, branch, commit_id=first.id, token=StagingToken(random_token()), hidden=False, now=now
         ),
-    )
+        refs.log_by_name(repository.id, branch, new=first.id, operation="create", actor="", request="", now=now),
+    ]
 
 
-async def _require_unused(lake: Lake, place: Place, *, shared: bool) -> None:
-    """Raises NamespaceInUse when another repository is, or was, in or around the namespace."""
-    if shared:
-        return
+async def _require_unused(lake: Lake, place: Place, *, unfinished: Repository | None) -> None:
+    """Raises NamespaceInUse when another repository is, or was, in or around the namespace.
+
+    The marker of `unfinished`, whose creation was cut off, is no hindrance: it will be taken over.
+    """
     uri = place.uri
-    taken = bool(await repositories.namespaces_around(lake.db, spellings_around(uri)))
-    if not taken and not await repositories.namespace_inside(lake.db, uri):
-        for marker in (MARKER, *_FOREIGN_MARKERS):
-            try:
-                await place.store.objects.head(place.locate(marker))
-            except StoredObjectNotFound:
-                continue
-            taken = True
-            break
-        else:
-            return
-    raise NamespaceInUse(
-        f"failed to create repository: found lakeFS objects in the storage namespace({uri.rstrip('/')}): "
+    if uri == _root(lake) or await repositories.namespaces_around(lake.db, spellings_around(uri)):
+        raise _in_use(place)
+    if await repositories.namespace_inside(lake.db, uri):
+        raise _in_use(place)
+    if await _marked_by(place) not in (None, None if unfinished is None else unfinished.id):
+        raise _in_use(place)
+    for marker in _FOREIGN_MARKERS:
+        with suppress(StoredObjectNotFound):
+            await place.store.objects.head(place.locate(marker))
+            raise _in_use(place)
+
+
+def _in_use(place: Place) -> NamespaceInUse:
+    return NamespaceInUse(
+        f"failed to create repository: found lakeFS objects in the storage namespace({place.uri.rstrip('/')}): "
         "storage namespace already in use"
     )
 
@@ -171,11 +225,22 @@ async def delete_repository(lake: Lake, name: str, *, force: bool) -> None:
         raise RepositoryNotFound
     require_not_read_only(found, force=force)
     await lake.db.apply(repositories.set_state(found.id, RepositoryState.DELETING))
-    tokens = await refs.tokens_of_repository(lake.db, found.id)
-    await lake.db.apply(*staging.drop(tokens, now=lake.now), *refs.forget_all(found.id, now=lake.now))
+    await _forget_refs(lake, found.id)
     while (await lake.db.apply(commits.forget_some(found.id)))[0]:
         pass
     await lake.db.apply(settings.forget_all(found.id), repositories.forget(found.id))
+
+
+async def _forget_refs(lake: Lake, repository: RepositoryId) -> None:
+    """Remove branches and tags, some at a time, each as it was seen: an operation that runs beside it may seal."""
+    while True:
+        found, tokens = await refs.some(lake.db, repository)
+        if not found:
+            return
+        try:
+            await lake.db.apply(*staging.drop(tokens, now=lake.now), *refs.forget_some(found))
+        except LostRace:
+            continue
 
 
 async def update_metadata(

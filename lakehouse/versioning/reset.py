@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.core.clock import random_token
-from lakehouse.core.errors import LostRace
+from lakehouse.core.errors import BranchNotFound, LostRace
 from lakehouse.core.ids import StagingToken
 from lakehouse.core.paths import after_prefix, successor
 from lakehouse.meta import refs, staging
-from lakehouse.tree.lookup import lookup
+from lakehouse.tree.lookup import lookup_many
 from lakehouse.versioning import changes, resolve
 from lakehouse.versioning.protection import require_writable
 
@@ -69,8 +69,9 @@ async def _restored(
     tree = lake.tree(repository)
     rows = []
     async for page in changes.rows(lake.db, branch.sealed, start=start, end=end):
-        for path, _ in page:
-            rows.append((path, await lookup(tree, branch.root, path) or staging.TOMBSTONE))
+        paths = [path for path, _ in page]
+        heads = await lookup_many(tree, branch.root, paths)
+        rows += [(path, head or staging.TOMBSTONE) for path, head in zip(paths, heads, strict=True)]
     return rows
 
 
@@ -85,6 +86,8 @@ async def hard_reset_branch(
     async with lake.turns.of(seen.id):
         while True:
             repo, current = await resolve.branch(lake, repository, branch)
+            if current.id != seen.id:
+                raise BranchNotFound
             await require_writable(lake, repo, current.name, force=force)
             _, target = await resolve.commit(lake, repository, ref)
             try:

@@ -6,6 +6,7 @@ The base of an expression is, in this order: a whole commit id, a branch, a tag,
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -26,6 +27,9 @@ from lakehouse.versioning.protection import require_active
 
 if TYPE_CHECKING:
     from lakehouse.versioning.lake import Lake
+
+_BREATH = 256
+"""Commits after which others may run."""
 
 
 class Resolved(msgspec.Struct, frozen=True):
@@ -122,9 +126,11 @@ async def _walk(lake: Lake, repo: Repository, start: Commit, steps: tuple[Step, 
     commit = start
     for step in steps:
         if step.kind == "~":
-            for _ in range(step.count):
+            for number in range(step.count):
                 if not commit.parents:
                     raise CommitNotFound
+                if number % _BREATH == _BREATH - 1:
+                    await asyncio.sleep(0)
                 commit = await _commit(lake, repo, commit.parents[0])
         elif step.count:
             if step.count > len(commit.parents):

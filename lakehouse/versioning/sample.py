@@ -28,7 +28,10 @@ _TYPES = {
 
 
 async def add_sample_data(lake: Lake, repository: Repository, actor: Actor) -> None:
-    """Upload the sample files to the default branch, commit them, and protect the branch."""
+    """Upload the sample files to the default branch, commit them, and protect the branch.
+
+    A read-only repository gets them too, but no rule: nothing can be written there anyway.
+    """
     branch = repository.default_branch
     root = files("lakehouse.versioning").joinpath("samples")
     for path, file in sorted(_walk(root, "")):
@@ -36,10 +39,11 @@ async def add_sample_data(lake: Lake, repository: Repository, actor: Actor) -> N
         if path == "README.md":
             body = body.replace(b"{repository}", repository.name.encode()).replace(b"{branch}", branch.encode())
         kind = _TYPES.get(path.rpartition(".")[2], "application/octet-stream")
-        upload = Upload(path=EntryPath(path.encode()), size=len(body), content_type=kind)
+        upload = Upload(path=EntryPath(path.encode()), size=len(body), content_type=kind, force=True)
         await upload_object(lake, repository.name, branch, upload, body)
-    await commit(lake, repository.name, branch, CommitRequest(message=MESSAGE), actor)
-    await set_rules(lake, repository, [branch], if_etag=None)
+    await commit(lake, repository.name, branch, CommitRequest(message=MESSAGE, force=True), actor)
+    if not repository.read_only:
+        await set_rules(lake, repository, [branch], if_etag=None)
 
 
 def _walk(folder: Traversable, prefix: str) -> list[tuple[str, Traversable]]:

@@ -23,14 +23,16 @@ from lakehouse.core.errors import (
 from lakehouse.core.ids import EntryPath, StagingToken
 from lakehouse.core.records import Entry, StagingLocation
 from lakehouse.format.entry import pack
-from lakehouse.meta import staging
+from lakehouse.meta import refs, staging
 from lakehouse.versioning import addresses, lookup, resolve, tokens
+from lakehouse.versioning.fold import fold_if_many
 from lakehouse.versioning.protection import require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakehouse.core.records import Branch, Repository
+    from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
 
 PUBLISH_ABOVE = 1000
@@ -117,7 +119,7 @@ async def link_physical_address(
         if epoch is not None and epoch != seen.epoch:
             raise StagingMoved
         if if_absent:
-            await put_if_absent(lake, repository, branch, link.path, packed)
+            await put_if_absent(lake, repository, branch, link.path, packed, epoch=epoch)
         elif epoch is None:
             await lake.db.apply(staging.put(seen.id, link.path, packed))
         else:
@@ -143,9 +145,21 @@ class Batch:
         self._private: StagingToken | None = None
         self._held: dict[bytes, bytes] = {}
         self._epoch: int | None = None
+        self._moved_path: EntryPath | None = None
 
     async def add(self, links: Sequence[Link]) -> list[Linked | LakehouseError]:
         """Take up to a few thousand links; the answer of each, in order. An atomic batch raises the first error."""
+        while True:
+            try:
+                return await self._add(links)
+            except StagingMoved:
+                if self._atomic:
+                    raise
+                name = self._branch.name
+                self._repository, self._branch = await resolve.branch(self._lake, self._repository.name, name)
+
+    async def _add(self, links: Sequence[Link]) -> list[Linked | LakehouseError]:
+        self._epoch = self._epoch if self._atomic else None
         answers: list[Linked | LakehouseError] = []
         rows: dict[bytes, bytes] = {}
         for link in links:
@@ -161,28 +175,45 @@ class Batch:
         if self._atomic:
             await self._hold(rows)
         elif rows:
-            await self._lake.db.apply(staging.put_many(self._branch.id, list(rows.items())))
+            pairs = list(rows.items())
+            for at in range(0, len(pairs), staging.PAGE):
+                await self._lake.db.apply(
+                    *self._guard(), staging.put_many(self._branch.id, pairs[at : at + staging.PAGE])
+                )
         return answers
 
     async def finish(self) -> None:
         """Publish an atomic batch. Raises StagingMoved when staged data left the branch since a link's token."""
         if not self._atomic:
             return
-        branch, epoch = self._branch, self._epoch
+        try:
+            await self._finish()
+        except StagingMoved:
+            lake, path = self._lake, self._moved_path
+            repository, branch = await resolve.branch(lake, self._repository.name, self._branch.name)
+            raise StagingMoved(None if path is None else location(lake, repository, branch, path, None)) from None
+
+    async def _finish(self) -> None:
+        lake, branch = self._lake, self._branch
         if self._private is None:
             if self._held:
-                rows = list(self._held.items())
-                guard = [] if epoch is None else [staging.require_epoch(branch.id, epoch)]
-                await self._lake.db.apply(*guard, staging.put_many(branch.id, rows))
+                await lake.db.apply(*self._guard(), staging.put_many(branch.id, list(self._held.items())))
             return
         await self._flush()
         fresh = StagingToken(random_token())
-        await self._lake.db.apply(staging.publish(branch.id, self._private, fresh, epoch))
+        [[row], _] = await lake.db.apply(
+            *staging.publish(branch.id, self._private, fresh=fresh, epoch=self._epoch, now=lake.now)
+        )
+        fold_if_many(lake, self._repository, branch, refs.tokens_of(row[0]))
 
     async def abandon(self) -> None:
-        """Let go of the rows of an atomic batch that failed."""
+        """Let go of the rows of an atomic batch that failed; nothing happens when it was published after all."""
         if self._private is not None:
-            await self._lake.db.apply(*staging.drop([self._private], now=self._lake.now))
+            await self._lake.db.apply(staging.abandon(self._private, now=self._lake.now))
+
+    def _guard(self) -> list[Statement]:
+        """What must still hold when links with a token are staged."""
+        return [] if self._epoch is None else [staging.require_epoch(self._branch.id, self._epoch)]
 
     async def _check(self, link: Link) -> Linked:
         linked = await _accept(self._lake, self._repository, self._branch, link)
@@ -190,14 +221,17 @@ class Batch:
         if epoch is not None:
             if epoch != self._branch.epoch:
                 raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, None))
-            self._epoch = epoch
+            self._epoch, self._moved_path = epoch, link.path
         return linked
 
     async def _hold(self, rows: dict[bytes, bytes]) -> None:
         self._held.update(rows)
         if len(self._held) > PUBLISH_ABOVE:
             if self._private is None:
-                self._private = StagingToken(random_token())
+                private = StagingToken(random_token())
+                until = self._lake.now + self._lake.address_validity
+                await self._lake.db.apply(staging.reserve(private, until=until))
+                self._private = private
             await self._flush()
 
     async def _flush(self) -> None:
@@ -216,14 +250,19 @@ async def open_batch(lake: Lake, repository: str, branch: str, *, atomic: bool, 
     return Batch(lake, repo, seen, atomic=atomic)
 
 
-async def put_if_absent(lake: Lake, repository: str, branch: str, path: EntryPath, packed: bytes) -> None:
-    """Stage an entry where the branch shows none, atomically. Raises PreconditionFailed."""
+async def put_if_absent(
+    lake: Lake, repository: str, branch: str, path: EntryPath, packed: bytes, *, epoch: int | None = None
+) -> None:
+    """Stage an entry where the branch shows none, atomically. Raises PreconditionFailed, StagingMoved for `epoch`."""
     while True:
         shown = await lookup.on_branch(lake, repository, branch, path)
         if shown.packed is not None or shown.branch is None:
             raise PreconditionFailed("path already exists: Precondition failed")
+        at = shown.branch
+        if epoch is not None and epoch != at.epoch:
+            raise StagingMoved
         try:
-            await lake.db.apply(staging.put_if_absent(shown.branch.id, path, packed, shown.branch.version))
+            await lake.db.apply(staging.put_over(at.id, path, packed, version=at.version, seen=shown.staged))
         except LostRace:
             continue
         return

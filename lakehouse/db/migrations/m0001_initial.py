@@ -78,6 +78,7 @@ DDL = (
         token {int} not null primary key,
         at {int} not null
     ) {table}""",
+    "create index dropped_at on dropped (at)",
     """create table settings (
         repository {int} not null,
         key {text} not null,

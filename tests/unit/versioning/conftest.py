@@ -43,6 +43,7 @@ async def lake(tmp_path, clock):
         clock=clock,
     )
     yield lake
+    await lake.background.drain()
     await db.close()
 
 
