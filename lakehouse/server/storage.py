@@ -47,18 +47,19 @@ async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clo
     )
     if not settings.url:
         return Stores((embedded,)), local
-    scheme = settings.url.partition("://")[0]
-    if scheme not in DRIVERS:
-        raise BadConfiguration(
-            f"object_store.url: {settings.url}: known are {', '.join(f'{k}://...' for k in DRIVERS)}"
-        )
+    scheme, _, rest = settings.url.partition("://")
+    bucket = rest.strip("/")
+    if scheme not in DRIVERS or not bucket or "/" in bucket:
+        known = " or ".join(f"{name}://BUCKET" for name in DRIVERS)
+        raise BadConfiguration(f"object_store.url: {settings.url}: write {known}")
     module, _, name = DRIVERS[scheme].partition(":")
     objects = getattr(import_module(module), name)(
-        settings.url,
+        bucket=bucket,
         endpoint=settings.endpoint,
         region=settings.region,
         access_key_id=settings.access_key_id,
         secret_access_key=settings.secret_access_key.reveal(),
+        clock=clock,
     )
     store = Store(
         id="",
