@@ -8,6 +8,7 @@ stays bounded. Ids only prune: which entries differ is decided by identity.
 
 from __future__ import annotations
 
+import asyncio
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Callable, Generator
@@ -21,7 +22,7 @@ from lakehouse.format.entry import same_identity
 from lakehouse.format.node import unpack_children
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from lakehouse.core.ids import MetaRangeId
     from lakehouse.format.node import Node
@@ -30,8 +31,12 @@ if TYPE_CHECKING:
 
 Same: TypeAlias = Callable[[bytes, bytes], bool]
 
+_FIRST_WINDOW = 2
 _WINDOW = 16
-"""Nodes of one side that are gone through together."""
+"""Nodes of one side that are gone through together: few at first, so that the first differences come early."""
+_EQUAL_COST = 64
+"""So many equal entries are compared in the time in which one is handled alone."""
+_DIFFERENT_COST = 4
 
 
 class Difference(NamedTuple):
@@ -79,7 +84,7 @@ async def diff(
     start: bytes = b"",
     prefix: bytes = b"",
     same: Same = same_identity,
-) -> AsyncIterator[list[Difference]]:
+) -> AsyncGenerator[list[Difference], None]:
     """Pages of differences, ascending by key: of keys that are at least `start` and begin with `prefix`.
 
     O(differences x log n). Entries that are the `same` are none. No page is empty; stop when enough. Raises
@@ -90,15 +95,20 @@ async def diff(
     bounds = _Bounds(max(start, prefix), after_prefix(prefix) if prefix else None)
     steps = _differences(left, right, bounds, same)
     nodes: Nodes | None = None
+    before = lately = 0
     while True:
-        items = 0 if nodes is None else sum([len(node.keys) for node in nodes.values() if not node.level])
-        found = await offload(items // 16, _next, steps, nodes)
+        entries = 0 if nodes is None else sum([len(node.keys) for node in nodes.values() if not node.level])
+        found = await offload(entries // _EQUAL_COST + before * _DIFFERENT_COST, _next, steps, nodes)
         nodes = None
         if found is None:
             return
         if isinstance(found, _Needed):
+            if entries > PAGE:
+                await asyncio.sleep(0)  # let others have the loop between two windows
             nodes = await store.read_many(found.ids)
+            before, lately = lately, 0
         else:
+            lately += len(found)
             yield found
 
 
@@ -140,8 +150,10 @@ def _compare_inner(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sam
     below_left: list[_Part] = []
     below_right: list[_Part] = []
     compare = _compare_inner if level > 1 else _compare_leaves
+    width = _FIRST_WINDOW
     while lefts or rights:
-        bound = _window_end(lefts, rights)
+        bound = _window_end(lefts, rights, width)
+        width = min(2 * width, _WINDOW)
         (now_left, lefts), (now_right, rights) = _split_first(lefts, bound), _split_first(rights, bound)
         nodes = yield _ids(now_left + now_right)
         below_left += _children(now_left, nodes)
@@ -156,8 +168,10 @@ def _compare_inner(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sam
 def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, same: Same, level: int) -> _Steps:
     """Go through leaves of both sides; none of them is on both."""
     left, right = _Leaves(), _Leaves()
+    width = _FIRST_WINDOW
     while lefts or rights:
-        bound = _window_end(lefts, rights)
+        bound = _window_end(lefts, rights, width)
+        width = min(2 * width, _WINDOW)
         (now_left, lefts), (now_right, rights) = _split_first(lefts, bound), _split_first(rights, bound)
         nodes = yield _ids(now_left + now_right)
         left.add(now_left, nodes, bounds)
@@ -251,9 +265,9 @@ def _distinct(lefts: list[_Part], rights: list[_Part], bounds: _Bounds) -> tuple
     return [part for part in lefts if part.id not in both], [part for part in rights if part.id not in both]
 
 
-def _window_end(lefts: list[_Part], rights: list[_Part]) -> bytes | None:
+def _window_end(lefts: list[_Part], rights: list[_Part], width: int) -> bytes | None:
     """The last key of the next window: a few nodes of each side begin before it. None: all that is left."""
-    ends = [parts[_WINDOW - 1].last for parts in (lefts, rights) if len(parts) > _WINDOW]
+    ends = [parts[width - 1].last for parts in (lefts, rights) if len(parts) > width]
     return min(ends, default=None)
 
 
@@ -305,7 +319,7 @@ def _compare_entries(left: _Entries, right: _Entries, same: Same) -> list[Differ
             i += run
             j += run
         if run == length:
-            length = min(2 * length, PAGE)
+            length = min(4 * length, PAGE)
         elif i < len(left_keys) and j < len(right_keys):
             length = 32
             if left_keys[i] < right_keys[j]:

@@ -14,6 +14,7 @@ from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup_many, scan
 from lakehouse.tree.merge import Side, merge
+from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import count
 from tests.unit.tree.forest import entry, paged, planted, small_store
 
@@ -189,5 +190,25 @@ def test_reading_is_reading_a_sorted_dict(content, start, prefix, limit):
         assert await lookup_many(store, root, asked) == [content.get(key) for key in asked]
         total = await count(store, root, prefix)
         assert (total.objects, total.bytes) == (len(within), sum(size_of(content[key]) for key in within))
+
+    asyncio.run(law())
+
+
+@given(
+    CONTENTS, KEYS, st.sampled_from([b"", b"k", b"d", b"d1/", b"k00"]), st.sampled_from([b"/", b"0", b"d"]), st.data()
+)
+def test_rolling_up_is_grouping_a_sorted_dict(content, start, prefix, delimiter, data):
+    async def law():
+        store = small_store()
+        root = await planted(store, content)
+        expected = {}
+        for key in sorted(content):
+            if key.startswith(prefix) and key >= start:
+                end = key.find(delimiter, len(prefix)) + len(delimiter)
+                rolled = end >= len(prefix) + len(delimiter)
+                expected[key[:end] if rolled else key] = None if rolled else content[key]
+        limit = data.draw(st.integers(1, 400))
+        found = await roll_up(store, root, start=start, prefix=prefix, delimiter=delimiter, limit=limit)
+        assert found == list(expected.items())[:limit]
 
     asyncio.run(law())

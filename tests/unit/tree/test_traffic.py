@@ -13,6 +13,7 @@ from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup, lookup_many, scan
 from lakehouse.tree.merge import MAX_CONFLICTS, Side, merge, merge_changes
+from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import Count, count
 from lakehouse.tree.store import NodeCache, NodeStore
 from lakehouse.tree.writer import TreeWriter
@@ -171,6 +172,17 @@ async def test_a_scan_reads_the_leaves_that_it_needs(store, objects, items):
     assert len(objects.read) < 25
     assert len(await scan(store, root, limit=NUMBER + 1)) == 2
     assert (await scan(store, root, limit=0)) == ([], [])
+
+
+async def test_what_lies_within_one_common_prefix_is_not_read(store, objects):
+    folders = {b"f%d/%04d" % (folder, at): entry() for folder in range(4) for at in range(1000)}
+    root = await planted(store, folders)
+    forget(objects)
+    found = await roll_up(store, root, delimiter=b"/", limit=1000)
+    assert found == [(b"f%d/" % folder, None) for folder in range(4)]
+    assert len(objects.read) < 40
+    assert await roll_up(store, EMPTY_TREE, delimiter=b"/", limit=10) == []
+    assert await roll_up(store, root, delimiter=b"/", limit=0) == []
 
 
 async def test_a_merge_reads_and_writes_what_changed(store, objects, items):
