@@ -6,12 +6,14 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import httpx2
 import msgspec
 import pytest
 
+from lakehouse.core.errors import LakehouseError
 from lakehouse.sdk import AsyncClient, Client
 from lakehouse.sdk.described import ObjectHead, described
 from lakehouse.sdk.generate import synchronous
@@ -22,6 +24,8 @@ from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
     from lakehouse.wire.operation import Operation
+
+pytestmark = pytest.mark.anyio
 
 SAMPLES: dict[str, Any] = {
     "events": [StatsEvent(class_="a", name="b", count=1)],
@@ -57,17 +61,17 @@ def test_every_operation_has_a_method(kind: Any, operation: Operation) -> None:
     assert returned == expected
 
 
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize("operation", OPERATIONS, ids=lambda operation: operation.name)
-def test_methods_send_their_operations(operation: Operation) -> None:
+async def test_methods_send_their_operations(kind: Any, operation: Operation) -> None:
     """With whatever arguments a method needs, it sends the declared method, path, query and body."""
-    seen: list[httpx2.Request] = []
+    seen: list[tuple[httpx2.Request, bytes]] = []
 
     def answer(request: httpx2.Request) -> httpx2.Response:
-        request.read()
-        seen.append(request)
+        seen.append((request, request.content if operation.body is not None and not operation.raw_body else b""))
         return httpx2.Response(599)
 
-    client = Client("http://lake.example", transport=httpx2.MockTransport(answer))
+    client = kind("http://lake.example", transport=httpx2.MockTransport(answer))
     method = method_of(client, operation)
     given = {}
     for parameter in inspect.signature(method).parameters.values():
@@ -75,9 +79,9 @@ def test_methods_send_their_operations(operation: Operation) -> None:
             given[parameter.name] = SAMPLES.get(parameter.name, f"{parameter.name}-1")
     if operation.name == "link_physical_address":
         given["metadata"] = FACTS
-    with pytest.raises(Exception, match="599"):
-        method(**given)
-    request = seen[0]
+    with pytest.raises(LakehouseError, match="599"):
+        await finished(method(**given) if kind is AsyncClient else partial(method, **given))
+    request, content = seen[0]
     path = request.url.path.removeprefix("/api/v1")
     parts, template = path.split("/"), operation.path.split("/")
     assert request.method == operation.method
@@ -87,8 +91,54 @@ def test_methods_send_their_operations(operation: Operation) -> None:
     assert len(set(values)) == len(values)
     if operation.query is not None:
         msgspec.convert(dict(request.url.params), operation.query, strict=False)
-    if operation.body is not None and not operation.raw_body:
-        msgspec.json.decode(request.content, type=operation.body)
+    if content:
+        msgspec.json.decode(content, type=operation.body)
+
+
+async def finished(work: Any) -> Any:
+    return work() if callable(work) else await work
+
+
+LISTS = [
+    (tag, name)
+    for tag in ("repositories", "branches", "tags", "refs", "objects")
+    for name in dir(getattr(Client("http://lake.example"), tag))
+    if name.startswith("each_")
+]
+ITEM = {
+    "id": "i", "commit_id": "c", "parents": [], "committer": "", "message": "", "creation_date": 1, "meta_range_id": "",
+    "default_branch": "main", "storage_namespace": "s3://a", "path": "p", "path_type": "object", "type": "added",
+    "physical_address": "", "checksum": "", "mtime": 1,
+}  # fmt: skip
+
+
+def test_all_lists_are_known() -> None:
+    assert len(LISTS) == 7
+
+
+@pytest.mark.parametrize("kind", [Client, AsyncClient])
+@pytest.mark.parametrize(("tag", "name"), LISTS, ids=lambda value: value)
+async def test_lists_are_followed_to_their_end(kind: Any, tag: str, name: str) -> None:
+    asked: list[Any] = []
+
+    def answer(request: httpx2.Request) -> httpx2.Response:
+        asked.append(dict(request.url.params))
+        more = len(asked) < 3
+        pagination = {
+            "has_more": more,
+            "next_offset": f"o{len(asked)}" if more else "",
+            "results": 2,
+            "max_per_page": 1,
+        }
+        return httpx2.Response(200, json={"pagination": pagination, "results": [ITEM, ITEM]})
+
+    method = getattr(getattr(kind("http://lake.example", transport=httpx2.MockTransport(answer)), tag), name)
+    places = [p.name for p in inspect.signature(method).parameters.values() if p.default is inspect.Parameter.empty]
+    items = method(*places)
+    collected = [item async for item in items] if kind is AsyncClient else list(items)
+    assert len(collected) == 6
+    assert [one.get("after", "") for one in asked] == ["", "o1", "o2"]
+    assert {one["amount"] for one in asked} == {"1000"}
 
 
 def test_the_twin_is_up_to_date() -> None:

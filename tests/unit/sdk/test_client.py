@@ -162,6 +162,33 @@ async def test_uploads_go_straight_to_the_store(client: Any, server: Any, tmp_pa
     assert [bool(given) for given in server.authorizations] == [True, False, True]
 
 
+async def chunks() -> Any:
+    for at in range(0, len(DATA), 300):
+        yield DATA[at : at + 300]
+
+
+async def test_uploads_of_chunks(server: Any) -> None:
+    async with AsyncClient(ENDPOINT, token="t", transport=httpx2.ASGITransport(server)) as client:
+        for size in (None, len(DATA)):
+            stats = await client.staging.upload("lake", "main", "a", chunks(), size=size)
+            assert (stats.size_bytes, stats.checksum) == (len(DATA), md5(DATA).hexdigest())
+
+
+def test_uploads_of_chunks_synchronously(server: Any) -> None:
+    with Client(ENDPOINT, token="t", transport=InThread(server)) as client:
+        stats = client.staging.upload("lake", "main", "a", iter([DATA[:300], DATA[300:]]))
+    assert (stats.size_bytes, stats.checksum) == (len(DATA), md5(DATA).hexdigest())
+
+
+async def test_commits_that_never_stop(client: Any, server: Any) -> None:
+    server.moves_before_link = 10**9
+    with pytest.raises(StagingMoved):
+        await client.staging.link("lake", "main", "a", FACTS)
+    with pytest.raises(StagingMoved):
+        await client.staging.link_all("lake", "main", items(1))
+    assert [one.status_code async for one in client.staging.link_each("lake", "main", items(1))] == [409]
+
+
 async def test_a_commit_between_upload_and_link_costs_no_second_upload(client: Any, server: Any) -> None:
     server.moves_before_link = 3
     stats = await client.staging.upload("lake", "main", "a", DATA)
