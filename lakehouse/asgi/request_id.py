@@ -6,14 +6,7 @@ from __future__ import annotations
 import random
 
 
-class RequestIds:
-    """Makes random UUIDs (version 4), five times as fast as `uuid.uuid4`."""
-
-    __slots__ = ("_bits",)
-
-    def __init__(self) -> None:
-        self._bits = random.Random().getrandbits  # noqa: S311
-
-    def __call__(self) -> str:
-        digits = f"{self._bits(128):032x}"
-        return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
+def random_request_id() -> str:
+    """A random UUID (version 4), five times as fast as `uuid.uuid4`. Forked processes make different ones."""
+    digits = f"{random.getrandbits(128):032x}"  # noqa: S311
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"
