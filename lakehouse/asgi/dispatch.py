@@ -20,7 +20,7 @@ from lakehouse.asgi.call import Call
 from lakehouse.asgi.limits import Limits
 from lakehouse.asgi.origin import Origin
 from lakehouse.asgi.query import query_reader
-from lakehouse.asgi.request_id import random_request_id
+from lakehouse.asgi.request_id import RequestIds
 from lakehouse.asgi.resources import resource_builder
 from lakehouse.asgi.responses import JSON_HEADERS, Response, json_bytes, json_response, text_response
 from lakehouse.asgi.router import MethodNotAllowed, Router
@@ -98,7 +98,7 @@ class ApiApp:
         self._authorize = authorize
         self._errors = errors
         self._origin = origin or Origin()
-        self._request_ids = request_ids or random_request_id
+        self._request_ids = request_ids or RequestIds()
         self._observe = observe
         self._running: set[asyncio.Future[Any]] = set()
         self._router: Router[_Binding] = Router()

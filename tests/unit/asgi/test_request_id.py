@@ -7,14 +7,14 @@ import subprocess
 import sys
 from uuid import UUID
 
-from lakehouse.asgi.request_id import random_request_id
+from lakehouse.asgi.request_id import RequestIds
 
 FORK = """
 import os
-from lakehouse.asgi.request_id import random_request_id
-random_request_id()
+from lakehouse.asgi.request_id import RequestIds
+RequestIds()()
 child = os.fork()
-print(random_request_id(), flush=True)
+print(RequestIds()(), flush=True)
 if child:
     os.waitpid(child, 0)
 os._exit(0)
@@ -22,7 +22,7 @@ os._exit(0)
 
 
 def test_ids_are_random_uuids() -> None:
-    made = [random_request_id() for _ in range(100)]
+    made = [RequestIds()() for _ in range(100)]
     assert len(set(made)) == 100
     assert {(UUID(one).version, str(UUID(one))) for one in made} == {(4, one) for one in made}
 
