@@ -42,13 +42,6 @@ class Boundary(msgspec.Struct, frozen=True):
         start = max(0, cut.minimum - before - 1, settled)
         return _cuts(cut, _candidates(keys, level, cut.thresholds[-1], start), before, len(keys))
 
-    def is_end(self, level: int, count: int, key: bytes) -> bool:
-        """Whether a node of `count` entries that ends with `key` ends by rule, not with the data."""
-        cut = self.inner if level else self.leaf
-        if count < cut.minimum:
-            return False
-        return count >= cut.maximum or xxh3_64_digest(key, level) < cut.thresholds[count - cut.minimum]
-
 
 def _candidates(keys: list[bytes], level: int, highest: bytes, start: int) -> list[tuple[int, bytes]]:
     """Positions from `start` on whose hash is below the highest threshold, with the hash."""

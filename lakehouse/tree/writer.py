@@ -76,12 +76,10 @@ class TreeWriter:
         return not last or count > 1 or (level < len(levels) and levels[level].nodes > 0)
 
     def adopt(self, level: int, keys: list[bytes], values: list[bytes]) -> None:
-        """Add whole nodes of `level`, given as their parent has them: last keys, and packed children.
+        """Add whole nodes of `level`, one at least, given as their parent has them: last keys, and packed children.
 
         All but a last one must end by rule. Raises ValueError where `adopts` says no.
         """
-        if not keys:
-            return
         if not self.adopts(level, len(keys), last=False):
             raise ValueError(f"cannot adopt nodes of level {level} inside an open node")
         while len(self._levels) <= level:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from xxhash import xxh3_64_intdigest
 
-from lakehouse.format.boundary import TABLE_1
+from lakehouse.format.boundary import TABLE_1, linear_cut
 from lakehouse.format.node import unpack_child
 from lakehouse.tree.writer import TreeWriter
 from tests.unit.tree.forest import SMALL, entry, keys_of, planted, small_store
@@ -32,10 +33,13 @@ def test_cuts_are_those_of_the_rule(boundary, level, number, before, salt):
     keys = [b"%d/%d" % (salt, at) for at in range(number)]
     cut = boundary.inner if level else boundary.leaf
     before = min(before, cut.maximum - 1) if boundary is TABLE_1 else min(before, 1)
-    ends = boundary.cuts(level, keys, before=before)
-    assert ends == cut_one_by_one(cut, level, keys, before)
-    for start, end in zip([0, *ends], ends, strict=False):
-        assert boundary.is_end(level, end - start + (0 if start else before), keys[end - 1])
+    assert boundary.cuts(level, keys, before=before) == cut_one_by_one(cut, level, keys, before)
+
+
+@pytest.mark.parametrize(("minimum", "maximum", "step"), [(1, 8, 5), (8, 8, 5), (2, 8, 1 << 62)])
+def test_a_rule_that_cannot_cut_is_refused(minimum, maximum, step):
+    with pytest.raises(ValueError, match=str(minimum)):
+        linear_cut(minimum=minimum, maximum=maximum, step=step)
 
 
 @given(st.integers(0, 400), st.data())

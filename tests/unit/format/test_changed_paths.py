@@ -6,7 +6,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lakehouse.format.changed_paths import MAX_ITEMS, may_contain, may_contain_prefix, paths_filter
+from lakehouse.format.changed_paths import MAX_ITEMS, PathsFilter, may_contain, may_contain_prefix, paths_filter
 
 PATHS = st.lists(st.binary(min_size=1, max_size=12).map(lambda path: path.replace(b"\x00", b"/")), max_size=30)
 
@@ -48,3 +48,14 @@ def test_too_many_paths_have_no_filter_and_unknown_is_yes():
         assert may_contain(unknown, b"a")
         assert may_contain_prefix(unknown, b"a/b")
         assert may_contain_prefix(unknown, b"")
+
+
+def test_pages_are_gathered_and_cost_nothing_once_they_are_too_many():
+    gathered = PathsFilter()
+    gathered.add([b"a/b"])
+    gathered.add([b"c"])
+    packed = gathered.packed()
+    assert all(may_contain(packed, path) for path in (b"a/b", b"a/", b"c"))
+    gathered.add([b"%d" % number for number in range(MAX_ITEMS + 1)])
+    gathered.add([b"late"])
+    assert gathered.packed() is None

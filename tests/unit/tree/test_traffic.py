@@ -13,6 +13,7 @@ from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup, lookup_many, scan
 from lakehouse.tree.merge import MAX_CONFLICTS, Side, merge, merge_changes
+from lakehouse.tree.replace import replace_range
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import Count, count
 from lakehouse.tree.store import NodeCache, NodeStore
@@ -87,6 +88,7 @@ async def test_one_change_reads_and_writes_one_path(store, objects, items):
         assert len(objects.read) <= depth + 3  # and the last nodes of levels, which may have one child
         assert len(objects.written) <= depth
         assert await lookup(store, applied.root, key) == entry(77)
+        assert await lookup(store, applied.root, key + b"+") is None
 
 
 async def test_what_is_no_change_writes_nothing_and_keeps_the_root(store, objects, items):
@@ -270,3 +272,56 @@ async def test_whatever_is_deleted_from_the_front_no_inner_root_has_one_child(nu
     for end in range(number):
         applied = await apply(store, root, paged(dict.fromkeys(keys_of(end), TOMBSTONE), 1000))
         assert applied.root == await planted(store, dict(list(items.items())[end:]))
+
+
+async def test_a_large_prefix_is_replaced_in_pages_and_strangers_are_refused(store, items):
+    root = await planted(store, items)
+    coming = {b"k0%03d+" % at: entry(5) for at in range(0, 1000, 3)}
+    applied = await replace_range(store, root, b"k", paged(coming, 90))
+    assert applied.root == await planted(store, coming)
+    with pytest.raises(ValueError, match="not under the prefix"):
+        await replace_range(store, root, b"k", paged({b"x": entry()}))
+
+
+async def no_pages():
+    yield []
+    yield []
+
+
+async def test_empty_pages_are_no_changes(store, items):
+    root = await planted(store, items)
+    assert (await apply(store, root, no_pages())).root == root
+    assert (await replace_range(store, root, b"zz", no_pages())).root == root
+
+
+async def test_equal_trees_have_no_differences(store, items):
+    root = await planted(store, items)
+    assert [page async for page in diff(store, root, root)] == []
+    twin = await planted(store, {key: entry(at % 9, address="b") for at, key in enumerate(items)})
+    assert twin != root
+    assert [page async for page in diff(store, root, twin)] == []
+
+
+async def test_real_sizes():
+    """Leaves of a thousand entries: pages that end inside a leaf, and threads."""
+    store = NodeStore(MemoryStore(), NodeCache(1 << 26), repository=1, bucket="b", prefix="", boundary=TABLE_1)
+    items = {b"path/%06d" % at: entry(at % 7) for at in range(0, 20_000, 2)}
+    root = await planted(store, items, 1000)
+    added = {b"path/%06d" % at: entry(at % 5) for at in range(6001, 14_000, 2)}
+    changed = {b"path/%06d" % at: entry(9) for at in range(0, 20_000, 250)}
+    applied = await apply(store, root, paged(added | changed, 1000))
+    result = items | added | changed
+    assert applied.root == await planted(store, result, 1000)
+    assert applied.changed == len(added) + len(changed)
+    found = [tuple(item) async for page in diff(store, root, applied.root) for item in page]
+    assert found == [(key, items.get(key), result[key]) for key in sorted(added | changed)]
+    behind = {b"q%05d" % at: entry(1) for at in range(5000)}
+    grown = await apply(store, applied.root, paged(behind, 900))
+    assert grown.root == await planted(store, result | behind, 1000)
+    keys = sorted(result)
+    assert await scan(store, applied.root, limit=20_000) == (keys, [result[key] for key in keys])
+    assert await lookup_many(store, applied.root, [*keys, b"z"]) == [result[key] for key in keys] + [None]
+    wide = await apply(store, root, paged({b"path/000000": TOMBSTONE}))
+    assert [tuple(item) async for page in diff(store, root, wide.root) for item in page] == [
+        (b"path/000000", items[b"path/000000"], None)
+    ]
