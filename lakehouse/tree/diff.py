@@ -95,15 +95,17 @@ async def diff(
     bounds = _Bounds(max(start, prefix), after_prefix(prefix) if prefix else None)
     steps = _differences(left, right, bounds, same)
     nodes: Nodes | None = None
-    before = lately = 0
+    before = lately = worked = 0
     while True:
         entries = 0 if nodes is None else sum([len(node.keys) for node in nodes.values() if not node.level])
         found = await offload(entries // _EQUAL_COST + before * _DIFFERENT_COST, _next, steps, nodes)
+        worked += entries
         nodes = None
         if found is None:
             return
         if isinstance(found, _Needed):
-            if entries > PAGE:
+            if worked > PAGE:
+                worked = 0
                 await asyncio.sleep(0)  # let others have the loop between two windows
             nodes = await store.read_many(found.ids)
             before, lately = lately, 0
