@@ -14,9 +14,9 @@ import os
 from lakehouse.asgi.request_id import RequestIds
 RequestIds()()
 child = os.fork()
-print(RequestIds()(), flush=True)
 if child:
     os.waitpid(child, 0)
+print(RequestIds()(), flush=True)
 os._exit(0)
 """
 
