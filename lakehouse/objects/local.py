@@ -10,21 +10,22 @@ from __future__ import annotations
 
 import asyncio
 import os
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
 from lakehouse.core.clock import system_clock
-from lakehouse.core.errors import FailedPrecondition, StorageFull, StoredObjectNotFound, Unavailable
+from lakehouse.core.errors import StoredObjectNotFound, Unavailable
 from lakehouse.objects.address import key_bytes
-from lakehouse.objects.body import CHUNK, ChunkBody, Pieces, exactly
+from lakehouse.objects.body import CHUNK, ChunkBody, exactly
 from lakehouse.objects.disk_errors import disk_error
-from lakehouse.objects.local_file import FileWriter, Label, Written, path_of, remove, write_small
+from lakehouse.objects.local_file import Label, Written, path_of
 from lakehouse.objects.local_index import Index, Row
 from lakehouse.objects.local_layout import Process, prepare
 from lakehouse.objects.local_read import FileBody, read_cached, read_disk
 from lakehouse.objects.local_sweep import restore_index, sweep
+from lakehouse.objects.local_uploads import LocalUploads
+from lakehouse.objects.local_write import Files, Span
 from lakehouse.objects.port import (
     ByteRange,
     Location,
@@ -37,17 +38,13 @@ from lakehouse.objects.port import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Coroutine, Sequence
+    from collections.abc import AsyncIterable, Sequence
 
     from lakehouse.core.clock import Clock
+    from lakehouse.objects.local_file import Written
+    from lakehouse.objects.local_write import Commit
 
-T = TypeVar("T")
 
-THREADS = 8
-SMALL = 256 * 1024
-"""Objects up to this size are written in one visit to a thread."""
-PIECE = 1024 * 1024
-"""Bytes handed to the writing thread at once."""
 _TRIES = 4
 
 
@@ -78,26 +75,26 @@ class LocalStore:
         self._root = root
         self._index = index
         self._process = process
-        self._clock = clock
         self._bucket = bucket
-        self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="objects")
-        self._tasks: set[asyncio.Task[object]] = set()
+        self._files = Files(root, index, process, clock=clock)
+        self.uploads = LocalUploads(root, index, self._files, self._commit, clock=clock)
+        """Multipart uploads into this store."""
 
     def start(self) -> None:
         """Begin to remove, in the background, what dead processes left behind."""
-        self._spawn(sweep(self._root, self._index, self._executor))
+        self._files.spawn(sweep(self._root, self._index, self._files.executor))
 
     async def get(self, location: Location, byte_range: ByteRange | None = None) -> ObjectReader:
         row, file = self._open(location)
         try:
             start, length = resolve_range(byte_range, row.info.size)
             if length > CHUNK:
-                body = FileBody(file, row.start + start, length, self._executor)
+                body = FileBody(file, row.start + start, length, self._files.executor)
                 file = -1
                 return ObjectReader(row.info, start, length, body)
             data = read_cached(file, row.start + start, length) if length else b""
             if data is None:
-                data = await self._thread(read_disk, os.dup(file), row.start + start, length)
+                data = await self._files.thread(read_disk, os.dup(file), row.start + start, length)
             return ObjectReader(row.info, start, length, ChunkBody(data))
         finally:
             if file >= 0:
@@ -117,19 +114,12 @@ class LocalStore:
         mode: PutMode = PutMode.REPLACE,
     ) -> ObjectInfo:
         label = Label(location.bucket, key_bytes(location.key), content_type, dict(metadata or {}))
-        body = exactly(body, size)
-        if isinstance(body, bytes):
-            return await self._shielded(self._put_small(label, body, mode))
-        pieces = Pieces(body, PIECE)
-        first = await pieces.next()
-        if len(first) <= SMALL and pieces.ended:
-            return await self._shielded(self._put_small(label, first, mode))
-        return await self._put_large(label, first, pieces, mode)
+        return await self._files.write(label, exactly(body, size), self._commit(label, mode))
 
     async def delete(self, locations: Sequence[Location]) -> None:
         keys = [(location.bucket, key_bytes(location.key)) for location in locations]
         for at in range(0, len(keys), 1000):
-            await self._shielded(self._delete(keys[at : at + 1000]))
+            await self._files.shielded(self._delete(keys[at : at + 1000]))
 
     async def list(
         self, bucket: str, *, prefix: str = "", after: str = "", limit: int = 1000
@@ -143,15 +133,11 @@ class LocalStore:
         return found[:limit], len(found) > limit
 
     async def copy(self, source: Location, target: Location) -> ObjectInfo:
-        key = key_bytes(target.key)
+        label_key = key_bytes(target.key)
         row, file = self._open(source)
-        try:
-            label = Label(target.bucket, key, row.info.content_type, row.info.metadata)
-            writer = FileWriter(self._root, self._process.new_name(), label)
-            copying = self._copy_file(writer, os.dup(file), row)
-        finally:
-            os.close(file)
-        return await self._shielded(self._publish(label, copying, PutMode.REPLACE))
+        label = Label(target.bucket, label_key, row.info.content_type, row.info.metadata)
+        span = Span(file, row.start, row.info.size)
+        return await self._files.join(label, [span], row.info.etag, self._commit(label, PutMode.REPLACE))
 
     def describe(self) -> StoreDescription:
         return StoreDescription(
@@ -165,13 +151,12 @@ class LocalStore:
 
     async def close(self) -> None:
         """Wait for what was accepted, then let go of the files."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
+        await self._files.settle()
         with suppress(Unavailable):
             await self._index.empty_trash()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._index.close)
-        await loop.run_in_executor(None, self._executor.shutdown)
+        await loop.run_in_executor(None, self._files.executor.shutdown)
         self._process.leave()
 
     # -- reading ---------------------------------------------------------------------------------------------------
@@ -196,89 +181,16 @@ class LocalStore:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    async def _put_small(self, label: Label, data: bytes, mode: PutMode) -> ObjectInfo:
-        name = self._process.new_name()
-        return await self._publish(label, self._thread(write_small, self._root, name, label, data, self._clock()), mode)
+    def _commit(self, label: Label, mode: PutMode) -> Commit[ObjectInfo]:
+        """What makes a written file the object of its key."""
 
-    async def _put_large(self, label: Label, first: bytes, pieces: Pieces, mode: PutMode) -> ObjectInfo:
-        """One piece is written while the next one arrives; nothing is in place before the body has ended."""
-        writer = FileWriter(self._root, self._process.new_name(), label)
-        writing: asyncio.Future[None] = asyncio.ensure_future(self._thread(writer.write, first))
-        try:
-            while not pieces.ended:
-                piece = await pieces.next()
-                await asyncio.shield(writing)
-                writing = asyncio.ensure_future(self._thread(writer.write, piece))
-            await asyncio.shield(writing)
-        except BaseException:
-            self._spawn(self._discard(writer, writing))
-            raise
-        return await self._shielded(self._publish(label, self._finish(writer), mode))
-
-    async def _finish(self, writer: FileWriter) -> Written:
-        try:
-            return await self._thread(writer.finish, self._clock())
-        except BaseException:
-            await self._thread(writer.discard)
-            raise
-
-    async def _copy_file(self, writer: FileWriter, source: int, row: Row) -> Written:
-        try:
-            await self._thread(writer.copy_from, source, row.start, row.info.size)
-            return await self._thread(writer.finish, self._clock(), row.info.etag)
-        except BaseException:
-            await self._thread(writer.discard)
-            raise
-        finally:
-            os.close(source)
-
-    async def _discard(self, writer: FileWriter, writing: asyncio.Future[None]) -> None:
-        await asyncio.wait([writing])
-        if not writing.cancelled():
-            writing.exception()
-        await self._thread(writer.discard)
-
-    async def _publish(self, label: Label, writing: Coroutine[None, None, Written], mode: PutMode) -> ObjectInfo:
-        """Index a file once it is written; whatever is then without an object is removed."""
-        written = await writing
-        info = ObjectInfo(written.size, written.etag, written.modified, label.content_type, label.metadata)
-        row = Row(written.name, written.offset, info)
-        try:
+        async def commit(written: Written) -> tuple[ObjectInfo, list[str]]:
+            info = ObjectInfo(written.size, written.etag, written.modified, label.content_type, label.metadata)
+            row = Row(written.name, written.offset, info)
             stands, left = await self._index.put(label.bucket, label.key, row, mode)
-        except (FailedPrecondition, StorageFull):
-            await self._thread(remove, self._root, [written.name])
-            raise
-        except BaseException:
-            # Whether the row was committed is not known, so the file stays; the next start judges it.
-            self._process.doubtful = True
-            raise
-        if left:
-            self._remove_later(left)
-        return stands.info
+            return stands.info, left
+
+        return commit
 
     async def _delete(self, keys: Sequence[tuple[str, bytes]]) -> None:
-        left = await self._index.delete(keys)
-        if left:
-            self._remove_later(left)
-
-    def _remove_later(self, names: Sequence[str]) -> None:
-        self._spawn(self._remove(names))
-
-    async def _remove(self, names: Sequence[str]) -> None:
-        await self._thread(remove, self._root, names)
-        self._index.removed(names)
-
-    # -- tasks -----------------------------------------------------------------------------------------------------
-
-    async def _thread(self, function: Callable[..., T], *args: object) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._executor, function, *args)
-
-    def _spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
-        task = asyncio.get_running_loop().create_task(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
-
-    async def _shielded(self, work: Coroutine[None, None, T]) -> T:
-        """Run to the end even if the caller is cancelled: what has begun either happens or leaves nothing."""
-        return await asyncio.shield(self._spawn(work))
+        self._files.remove_later(await self._index.delete(keys))

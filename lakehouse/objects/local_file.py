@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 MAGIC = b"LAKEOBJ\x00"
 FORMAT = 1
 _FIXED = struct.Struct(">8sHHIQd48s")
-_SMALLEST_BUCKETS = 2
+_PART = 1
+"""Flag of a file that holds a part of an unfinished upload."""
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
@@ -55,6 +56,7 @@ class Header(msgspec.Struct, frozen=True):
     size: int
     etag: str
     modified: float
+    part: bool
 
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -63,16 +65,16 @@ _decode = msgspec.msgpack.Decoder(Label).decode
 
 def folder_of(root: Path, name: str) -> Path:
     """The folder that holds the file of this name."""
-    return root / "objects" / name[:_SMALLEST_BUCKETS]
+    return root / "objects" / name[:2]
 
 
 def path_of(root: Path, name: str) -> str:
     """Where the file of this name is."""
-    return f"{root}/objects/{name[:_SMALLEST_BUCKETS]}/{name}"
+    return f"{root}/objects/{name[:2]}/{name}"
 
 
-def _fixed(text: bytes, size: int, modified: float, etag: str) -> bytes:
-    return _FIXED.pack(MAGIC, FORMAT, 0, len(text), size, modified, etag.encode())
+def _fixed(text: bytes, *, part: bool, size: int, modified: float, etag: str) -> bytes:
+    return _FIXED.pack(MAGIC, FORMAT, _PART if part else 0, len(text), size, modified, etag.encode())
 
 
 def read_header(file: int) -> Header | None:
@@ -80,7 +82,7 @@ def read_header(file: int) -> Header | None:
     raw = os.pread(file, _FIXED.size, 0)
     if len(raw) < _FIXED.size:
         return None
-    magic, version, _, length, size, modified, etag = _FIXED.unpack(raw)
+    magic, version, flags, length, size, modified, etag = _FIXED.unpack(raw)
     if magic != MAGIC:
         return None
     if version > FORMAT:
@@ -92,14 +94,14 @@ def read_header(file: int) -> Header | None:
     offset = _FIXED.size + length
     if os.fstat(file).st_size != offset + size:
         return None
-    return Header(label, offset, size, etag.rstrip(b"\x00").decode(), modified)
+    return Header(label, offset, size, etag.rstrip(b"\x00").decode(), modified, bool(flags & _PART))
 
 
-def write_small(root: Path, name: str, label: Label, data: bytes, modified: float) -> Written:
+def write_small(root: Path, name: str, label: Label, data: bytes, *, modified: float, part: bool = False) -> Written:
     """Store `data` as the file `name`, durably. Raises StorageFull or StorageUnavailable, and then leaves nothing."""
     etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
     text = _encode(label)
-    head = _fixed(text, len(data), modified, etag) + text
+    head = _fixed(text, part=part, size=len(data), modified=modified, etag=etag) + text
     temporary = path_of(root, name) + ".tmp"
     with translated(on_error=lambda: _unlink(temporary)):
         file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -118,8 +120,9 @@ class FileWriter:
     Raises StorageFull or StorageUnavailable; after that only `discard` may be called.
     """
 
-    def __init__(self, root: Path, name: str, label: Label) -> None:
+    def __init__(self, root: Path, name: str, label: Label, *, part: bool = False) -> None:
         self._root = root
+        self._part = part
         self._name = name
         self._temporary = path_of(root, name) + ".tmp"
         self._digest = hashlib.md5(usedforsecurity=False)
@@ -156,7 +159,8 @@ class FileWriter:
         self.write(b"")
         etag = self._digest.hexdigest() if etag is None else etag
         with translated():
-            os.pwrite(self._file, _fixed(self._text, self._size, modified, etag), 0)
+            fixed = _fixed(self._text, part=self._part, size=self._size, modified=modified, etag=etag)
+            os.pwrite(self._file, fixed, 0)
             os.fsync(self._file)
             self._close()
             _publish(self._root, self._name)

@@ -48,6 +48,25 @@ create table if not exists objects (
     metadata text not null,
     primary key (bucket, key)
 ) strict, without rowid;
+create table if not exists uploads (
+    id text primary key,
+    bucket text not null,
+    key blob not null,
+    content_type text not null,
+    metadata text not null,
+    created real not null
+) strict, without rowid;
+create index if not exists uploads_by_key on uploads (bucket, key, id);
+create table if not exists parts (
+    upload text not null,
+    number integer not null,
+    file text not null,
+    start integer not null,
+    size integer not null,
+    etag text not null,
+    modified real not null,
+    primary key (upload, number)
+) strict, without rowid;
 create table if not exists trash (file text primary key) strict, without rowid;
 """
 
@@ -102,7 +121,7 @@ class Index:
                 connection.execute(statement)
             return bool(version == 0)
 
-        return await self._run(make, savepoint=True)
+        return await self.run(make, savepoint=True)
 
     async def filled(self) -> None:
         """Note that every file has its row: the index is to be believed from here on."""
@@ -110,11 +129,11 @@ class Index:
         def mark(connection: sqlite3.Connection) -> None:
             connection.execute(f"pragma user_version = {SCHEMA}")
 
-        await self._run(mark)
+        await self.run(mark)
 
     def find(self, bucket: str, key: bytes) -> Row | None:
         """The row of an object, or None. Raises StorageUnavailable."""
-        found = self._all(_FIND, (bucket, key))
+        found = self.all(_FIND, (bucket, key))
         return _row(found[0]) if found else None
 
     def page(self, bucket: str, *, prefix: bytes, after: bytes, limit: int) -> list[StoredObject]:
@@ -123,9 +142,9 @@ class Index:
         first = max(prefix, after + b"\x00" if after else b"")
         end = after_prefix(prefix)
         if end is None:
-            rows = self._all(_PAGE_OPEN, (bucket, first, limit))
+            rows = self.all(_PAGE_OPEN, (bucket, first, limit))
         else:
-            rows = self._all(_PAGE, (bucket, first, end, limit))
+            rows = self.all(_PAGE, (bucket, first, end, limit))
         return [StoredObject(key_text(row[0]), _row(row[1:]).info) for row in rows]
 
     async def put(self, bucket: str, key: bytes, row: Row, mode: PutMode) -> tuple[Row, list[str]]:
@@ -156,9 +175,9 @@ class Index:
             return there, [row.file]
 
         if mode is PutMode.REPLACE:
-            return await self._run(replace)
+            return await self.run(replace)
         self._removed += emptied
-        return await self._run(insert)
+        return await self.run(insert)
 
     async def delete(self, keys: Sequence[tuple[str, bytes]]) -> list[str]:
         """Drop the rows of these keys in one transaction; the files that are to be removed."""
@@ -173,7 +192,7 @@ class Index:
             _empty(connection, emptied)
             return names
 
-        return await self._run(drop)
+        return await self.run(drop)
 
     def removed(self, names: Sequence[str]) -> None:
         """Note that these files of the trash are gone; a later transaction strikes them out."""
@@ -181,13 +200,13 @@ class Index:
 
     def trash(self) -> list[str]:
         """Files that have no object any more and may still be there."""
-        return [name for (name,) in self._all("select file from trash", ())]
+        return [name for (name,) in self.all("select file from trash", ())]
 
     async def empty_trash(self) -> None:
         """Strike out now what `removed` noted."""
         emptied = self._take_removed()
         if emptied:
-            await self._run(lambda connection: _empty(connection, emptied))
+            await self.run(lambda connection: _empty(connection, emptied))
 
     async def restore(self, rows: Sequence[tuple[str, bytes, Row]]) -> None:
         """Add rows that were read from files' headers; of two files of one key the younger one wins."""
@@ -202,7 +221,7 @@ class Index:
                     _columns(bucket, key, row),
                 )
 
-        await self._run(add)
+        await self.run(add)
 
     def close(self) -> None:
         """Wait for what was accepted, then let go of the file. Blocks."""
@@ -213,13 +232,15 @@ class Index:
         taken, self._removed = self._removed, []
         return taken
 
-    def _all(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def all(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """Rows of a bounded SELECT. Raises StorageUnavailable."""
         try:
             return self._readers.all(sql, params)
         except DatabaseUnavailable as error:
             raise StorageUnavailable(f"{StorageUnavailable.default} ({error})") from error
 
-    async def _run(self, job: Callable[[sqlite3.Connection], T], *, savepoint: bool = False) -> T:
+    async def run(self, job: Callable[[sqlite3.Connection], T], *, savepoint: bool = False) -> T:
+        """A transaction; without savepoint, `job` raises only when it has changed nothing."""
         try:
             return await self._writer.run(job, savepoint=savepoint)
         except DatabaseUnavailable as error:

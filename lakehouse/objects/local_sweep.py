@@ -11,6 +11,7 @@ from lakehouse.core.offload import PAGE, breathe
 from lakehouse.objects.local_file import read_header, remove
 from lakehouse.objects.local_index import Row
 from lakehouse.objects.local_layout import dead_processes, files, forget
+from lakehouse.objects.part_index import Parts
 from lakehouse.objects.port import ObjectInfo
 
 if TYPE_CHECKING:
@@ -55,6 +56,8 @@ def _has_object(index: Index, entry: os.DirEntry[str]) -> bool:
         os.close(file)
     if header is None:
         return False
+    if header.part:
+        return Parts(index).has_file(header.label, entry.name)
     row = index.find(header.label.bucket, header.label.key)
     return row is not None and row.file == entry.name
 
@@ -84,7 +87,7 @@ def _read_page(entries: Iterator[os.DirEntry[str]]) -> list[tuple[str, bytes, Ro
             header = read_header(file)
         finally:
             os.close(file)
-        if header is not None:
+        if header is not None and not header.part:
             label = header.label
             info = ObjectInfo(header.size, header.etag, header.modified, label.content_type, label.metadata)
             rows.append((label.bucket, label.key, Row(entry.name, header.offset, info)))

@@ -33,7 +33,7 @@ from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import ChunkBody, Pieces, exactly
 from lakehouse.objects.header_text import from_header, to_header
 from lakehouse.objects.minio_errors import translated
-from lakehouse.objects.minio_upload import PartUpload, digest_of_parts
+from lakehouse.objects.minio_upload import PartUpload, whole_etag
 from lakehouse.objects.port import (
     ByteRange,
     Location,
@@ -173,17 +173,19 @@ class MinioStore:
         condition = {} if mode is PutMode.REPLACE else {"If-None-Match": "*"}
         pieces = Pieces(exactly(body, size), PART)
         first = await pieces.next()
+        sent = [hashlib.md5(first, usedforsecurity=False).hexdigest()]
         try:
             if pieces.ended:
                 response = await self._request("PUT", location, body=first, headers={**headers, **condition})
                 etag, stored = response.headers.get("etag", "").strip('"'), len(first)
             else:
                 upload = PartUpload(self._request, location, headers=headers, condition=condition)
+                sent = upload.etags
                 etag, stored = await upload.run(first, pieces)
         except PreconditionFailed:
             if mode is not PutMode.ONCE:
                 raise
-            return await self._same(location, pieces, first)
+            return await self._same(location, whole_etag(sent))
         return ObjectInfo(stored, etag, self._clock(), content_type, dict(metadata or {}))
 
     async def delete(self, locations: Sequence[Location]) -> None:
@@ -280,13 +282,9 @@ class MinioStore:
 
     # -- write-once ------------------------------------------------------------------------------------------------
 
-    async def _same(self, location: Location, pieces: Pieces, first: bytes) -> ObjectInfo:
-        """What is there, if it has the bytes of the body. Raises ContentDiffers."""
+    async def _same(self, location: Location, etag: str) -> ObjectInfo:
+        """What is there, if it has this ETag. Raises ContentDiffers."""
         info = await self.head(location)
-        digests = [hashlib.md5(first, usedforsecurity=False).hexdigest()]
-        while not pieces.ended and (piece := await pieces.next()):
-            digests.append(hashlib.md5(piece, usedforsecurity=False).hexdigest())
-        etag = digests[0] if len(digests) == 1 else digest_of_parts(digests)
         if info.etag != etag:
             raise ContentDiffers
         return info

@@ -33,7 +33,8 @@ class PartUpload:
         self._location = location
         self._headers = headers
         self._condition = condition
-        self._etags: list[str] = []
+        self.etags: list[str] = []
+        """Of the parts that were sent."""
         self._size = 0
 
     async def run(self, first: bytes, pieces: Pieces) -> tuple[str, int]:
@@ -57,7 +58,7 @@ class PartUpload:
                 piece = b"" if pieces.ended else await pieces.next()
             finally:
                 await asyncio.wait([sending])
-            self._etags.append(sending.result())
+            self.etags.append(sending.result())
             number += 1
 
     async def _part(self, upload: str, number: int, data: bytes) -> str:
@@ -67,7 +68,7 @@ class PartUpload:
     async def _complete(self, upload: str) -> str:
         parts = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{etag}&quot;</ETag></Part>"
-            for number, etag in enumerate(self._etags, 1)
+            for number, etag in enumerate(self.etags, 1)
         )
         body = f"<CompleteMultipartUpload>{parts}</CompleteMultipartUpload>".encode()
         headers = {"Content-Type": "application/xml", **self._condition}
@@ -82,8 +83,10 @@ class PartUpload:
         return await self._request(method, self._location, query_params=dict(query), **options)
 
 
-def digest_of_parts(etags: list[str]) -> str:
-    """The ETag that S3 gives an object of these parts."""
+def whole_etag(etags: list[str]) -> str:
+    """The ETag that S3 gives an object of these parts; a single one was sent as a whole."""
+    if len(etags) == 1:
+        return etags[0]
     joined = b"".join(bytes.fromhex(etag) for etag in etags)
     return f"{hashlib.md5(joined, usedforsecurity=False).hexdigest()}-{len(etags)}"
 

@@ -158,6 +158,76 @@ class ObjectStore(Protocol):
     async def close(self) -> None: ...
 
 
+class PartInfo(msgspec.Struct, frozen=True):
+    """A part of an unfinished upload: `number` 1 to 10,000, `etag` the MD5 of its bytes."""
+
+    number: int
+    size: int
+    etag: str
+    modified: float
+
+
+class Upload(msgspec.Struct, frozen=True):
+    """An unfinished upload. `created` in seconds."""
+
+    key: str
+    id: str
+    created: float
+
+
+class MultipartStore(Protocol):
+    """Objects that arrive in parts: all or nothing, once completed. Wrong upload ids raise UploadNotFound."""
+
+    async def create(
+        self, location: Location, *, content_type: str = "", metadata: dict[str, str] | None = None
+    ) -> str:
+        """Begin an upload; its id."""
+        ...
+
+    async def put_part(
+        self,
+        location: Location,
+        upload: str,
+        number: int,
+        body: bytes | AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+    ) -> PartInfo:
+        """Store a part, in place of one with the same number. Raises as `ObjectStore.put`, UploadNotFound."""
+        ...
+
+    async def parts(
+        self, location: Location, upload: str, *, after: int = 0, limit: int = 1000
+    ) -> tuple[list[PartInfo], bool]:
+        """Parts with numbers above `after`, in order; and whether more follow."""
+        ...
+
+    async def complete(
+        self,
+        location: Location,
+        upload: str,
+        parts: Sequence[tuple[int, str]],
+        *,
+        mode: PutMode = PutMode.REPLACE,
+    ) -> ObjectInfo:
+        """Make the object of these parts (number, ETag), in this order; the upload is gone afterwards.
+
+        Its ETag is the MD5 of the parts' MD5s, `-`, and their number. Raises InvalidPart, InvalidPartOrder,
+        PartTooSmall (less than 5 MiB and not the last), PreconditionFailed, ContentDiffers, StorageFull.
+        """
+        ...
+
+    async def abort(self, location: Location, upload: str) -> None:
+        """Give up an upload and drop its parts."""
+        ...
+
+    async def uploads(
+        self, bucket: str, *, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
+    ) -> tuple[list[Upload], bool]:
+        """Unfinished uploads in order of key and id, strictly after (key, id); and whether more follow."""
+        ...
+
+
 class Presigner(Protocol):
     """URLs that allow one method on one object for a while, to whoever holds them."""
 

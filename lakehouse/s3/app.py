@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from lakehouse.asgi.types import Receive, Scope, Send
     from lakehouse.core.clock import Clock
-    from lakehouse.objects.port import Location, ObjectStore
+    from lakehouse.objects.port import Location, MultipartStore, ObjectStore
     from lakehouse.s3.context import LookupSecret, WriteOnce
     from lakehouse.s3.sigv4 import Claim
 
@@ -47,7 +47,8 @@ class S3App:
     """Serves the buckets of `store`.
 
     `lookup_secret` knows the users' keys; `presign_secret` is that of the server's own key, which is accepted in
-    presigned URLs only, for one method on one object. `write_once` says where bytes must never change.
+    presigned URLs only, for one method on one object (or one part of it). `uploads` takes objects in parts.
+    `write_once` says where bytes must never change.
     """
 
     def __init__(
@@ -56,13 +57,14 @@ class S3App:
         *,
         lookup_secret: LookupSecret,
         presign_secret: str,
+        uploads: MultipartStore | None = None,
         write_once: WriteOnce = never,
         buckets: Buckets = LAKE_LOCAL,
         region: str = "us-east-1",
         clock: Clock = system_clock,
         request_id: Callable[[], str] | None = None,
     ) -> None:
-        self._physical = Physical(store, buckets, write_once, region)
+        self._physical = Physical(store, buckets, write_once, region, uploads)
         self._lookup_secret = lookup_secret
         self._presign_secret = presign_secret
         self._clock = clock

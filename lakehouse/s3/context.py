@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.objects.port import Location, ObjectStore
+from lakehouse.core.errors import Unsupported
+from lakehouse.objects.port import Location, MultipartStore, ObjectStore
 
 if TYPE_CHECKING:
     from lakehouse.s3.request import S3Request
@@ -45,6 +46,14 @@ class Physical(msgspec.Struct, frozen=True):
     buckets: Buckets
     write_once: WriteOnce
     region: str
+    uploads: MultipartStore | None = None
+
+
+def multipart(physical: Physical) -> MultipartStore:
+    """The store's uploads in parts. Raises Unsupported when it has none."""
+    if physical.uploads is None:
+        raise Unsupported("this store takes no uploads in parts")
+    return physical.uploads
 
 
 def location(request: S3Request) -> Location:

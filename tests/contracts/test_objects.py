@@ -98,6 +98,16 @@ async def test_streams_of_every_size(store, size):
     await reader.close()
 
 
+async def test_a_body_that_needs_parts(store):
+    chunk = os.urandom(1_000_003)
+    await store.put(at("parts"), stream(*[chunk] * 21), mode=PutMode.ONCE)
+    await store.put(at("parts"), stream(*[chunk[:500_000], chunk[500_000:]] * 21), mode=PutMode.ONCE)
+    with pytest.raises(ContentDiffers):
+        await store.put(at("parts"), stream(*[chunk] * 20, bytes(1_000_003)), mode=PutMode.ONCE)
+    assert await read(store, "parts") == chunk * 21
+    assert await read(store, "parts", ByteRange(19_000_000, 19_000_010)) == (chunk * 21)[19_000_000:19_000_011]
+
+
 async def test_a_stream_of_unknown_size(store):
     data = os.urandom(700_000)
     assert (await store.put(at("unknown"), stream(data[:300_000], data[300_000:]))).size == 700_000

@@ -67,6 +67,7 @@ def served_s3(folder: Path, *, any_name: bool = False) -> Iterator[Served]:
         store = await open_local_store(folder)
         app = S3App(
             store,
+            uploads=store.uploads,
             lookup_secret=_lookup,
             presign_secret=INTERNAL_SECRET,
             write_once=_write_once,

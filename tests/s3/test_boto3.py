@@ -15,7 +15,8 @@ from tests.s3.conftest import boto_client
 from tests.s3.served import BUCKET, OTHER_KEY, OTHER_SECRET
 
 ODD = [
-    "a b", "a+b", "a%2Fb", "grün/日本", "//x", "x//y", "a/../b", "/lead", "a/./b", "a,b;c=d&e?f#g", "😀", "~-._", "'\"*()!",
+    "a b", "a+b", "a%2Fb", "grün/日本", "//x", "x//y", "a/../b", "/lead", "a/./b", "a,b;c=d&e?f#g", "😀", "~-._",
+    "'\"*()!",
     "line\nbreak", "\x01control", "k" * 1024,
 ]  # fmt: skip
 
@@ -281,3 +282,70 @@ def test_what_a_browser_would_run_is_an_attachment(boto, kind):
     )
     assert got["ContentDisposition"] == 'attachment; filename="x.html"'
     assert got["ContentType"] == kind
+
+
+def test_a_file_in_parts(boto, tmp_path):
+    data = os.urandom(20_000_000)
+    (tmp_path / "f").write_bytes(data)
+    boto.upload_file(str(tmp_path / "f"), BUCKET, "big/file", ExtraArgs={"ContentType": "a/b", "Metadata": {"k": "v"}})
+    head = boto.head_object(Bucket=BUCKET, Key="big/file")
+    assert (head["ContentLength"], head["ContentType"], head["Metadata"]) == (20_000_000, "a/b", {"k": "v"})
+    assert head["ETag"].endswith('-3"')
+    boto.download_file(BUCKET, "big/file", str(tmp_path / "g"))
+    assert (tmp_path / "g").read_bytes() == data
+    assert "Uploads" not in boto.list_multipart_uploads(Bucket=BUCKET)
+
+
+def test_an_upload_step_by_step(boto):
+    place = {"Bucket": BUCKET, "Key": "steps/ü x"}
+    upload = boto.create_multipart_upload(**place)["UploadId"]
+    first = boto.upload_part(**place, UploadId=upload, PartNumber=2, Body=b"tail")
+    boto.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"replaced")
+    big = os.urandom(5 * 1024 * 1024)
+    second = boto.upload_part(**place, UploadId=upload, PartNumber=1, Body=big)
+    listed = boto.list_parts(**place, UploadId=upload, MaxParts=1)
+    assert ([part["PartNumber"] for part in listed["Parts"]], listed["IsTruncated"]) == ([1], True)
+    uploads = boto.list_multipart_uploads(Bucket=BUCKET, Prefix="steps/")["Uploads"]
+    assert [(found["Key"], found["UploadId"]) for found in uploads] == [("steps/ü x", upload)]
+    one, two = ({"PartNumber": 1, "ETag": second["ETag"]}, {"PartNumber": 2, "ETag": first["ETag"]})
+    small = {"PartNumber": 3, "ETag": boto.upload_part(**place, UploadId=upload, PartNumber=3, Body=b"")["ETag"]}
+    for parts, want in (
+        ([two, one], "InvalidPartOrder"), ([one, {"PartNumber": 9, "ETag": "x"}], "InvalidPart"),
+        ([one, {"PartNumber": 2, "ETag": second["ETag"]}], "InvalidPart"), ([one, two, small], "EntityTooSmall"),
+    ):  # fmt: skip
+        with pytest.raises(ClientError) as caught:
+            boto.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": parts})
+        assert code(caught) == (want, 400)
+    with pytest.raises(ClientError):
+        boto.head_object(**place)
+    done = boto.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": [one, two]})
+    digests = hashlib.md5(big).digest() + hashlib.md5(b"tail").digest()
+    assert done["ETag"] == f'"{hashlib.md5(digests).hexdigest()}-2"'
+    assert boto.get_object(**place)["Body"].read() == big + b"tail"
+    for call in (
+        lambda: boto.complete_multipart_upload(**place, UploadId=upload, MultipartUpload={"Parts": [one]}),
+        lambda: boto.abort_multipart_upload(**place, UploadId=upload),
+        lambda: boto.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"x"),
+        lambda: boto.list_parts(**place, UploadId="nonsense"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert code(caught) == ("NoSuchUpload", 404)
+
+
+def test_a_part_copied_and_an_upload_given_up(boto):
+    boto.put_object(Bucket=BUCKET, Key="origin", Body=b"0123456789")
+    place = {"Bucket": BUCKET, "Key": "assembled"}
+    upload = boto.create_multipart_upload(**place)["UploadId"]
+    source = {"Bucket": BUCKET, "Key": "origin"}
+    part = boto.upload_part_copy(**place, UploadId=upload, PartNumber=1, CopySource=source, CopySourceRange="bytes=2-5")
+    parts = {"Parts": [{"PartNumber": 1, "ETag": part["CopyPartResult"]["ETag"]}]}
+    boto.complete_multipart_upload(**place, UploadId=upload, MultipartUpload=parts)
+    assert boto.get_object(**place)["Body"].read() == b"2345"
+    upload = boto.create_multipart_upload(**place)["UploadId"]
+    boto.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"x")
+    with pytest.raises(ClientError) as caught:
+        boto.upload_part(**place, UploadId=upload, PartNumber=10_001, Body=b"x")
+    assert code(caught) == ("InvalidArgument", 400)
+    boto.abort_multipart_upload(**place, UploadId=upload)
+    assert boto.get_object(**place)["Body"].read() == b"2345"

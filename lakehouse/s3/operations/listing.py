@@ -48,13 +48,19 @@ class Listed(msgspec.Struct):
 def wanted(request: S3Request) -> Wanted:
     """The parameters of both forms. Raises S3Error InvalidArgument."""
     query = request.query
-    text = query.get("max-keys", "") or str(MOST)
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise S3Error("InvalidArgument", "max-keys must be a number of 0 to 2147483647")
+    limit = min(number(request, "max-keys", MOST), MOST)
     encoding = query.get("encoding-type", "")
     if encoding not in ("", "url"):
         raise S3Error("InvalidArgument", "encoding-type must be url")
-    return Wanted(query.get("prefix", ""), query.get("delimiter", ""), min(int(text), MOST), encoding == "url")
+    return Wanted(query.get("prefix", ""), query.get("delimiter", ""), limit, encoding == "url")
+
+
+def number(request: S3Request, name: str, default: int) -> int:
+    """A number of the query. Raises S3Error InvalidArgument."""
+    text = request.query.get(name, "") or str(default)
+    if not text.isascii() or not text.isdigit() or len(text) > 10:
+        raise S3Error("InvalidArgument", f"{name} must be a number of 0 to 2147483647")
+    return int(text)
 
 
 async def list_page(store: ObjectStore, bucket: str, ask: Wanted, *, after: str) -> Listed:

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Multipart uploads into the embedded store.
+
+A part is a file of its own with a row of its own. Completing joins the parts into one new file and publishes it like
+any other; only then the upload and its parts are dropped. A crash between the two leaves the upload, and completing it
+again makes the same object again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from typing import TYPE_CHECKING
+
+from lakehouse.core.errors import InvalidPart, InvalidPartOrder, PartTooSmall, UploadNotFound
+from lakehouse.objects.address import key_bytes
+from lakehouse.objects.body import exactly
+from lakehouse.objects.disk_errors import translated
+from lakehouse.objects.local_file import Label, path_of
+from lakehouse.objects.local_write import Span
+from lakehouse.objects.part_index import PartRow, Parts
+from lakehouse.objects.port import ObjectInfo, PartInfo, PutMode, Upload
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Callable, Sequence
+    from pathlib import Path
+
+    from lakehouse.core.clock import Clock
+    from lakehouse.objects.local_file import Written
+    from lakehouse.objects.local_index import Index
+    from lakehouse.objects.local_write import Commit, Files
+    from lakehouse.objects.port import Location
+
+SMALLEST_PART = 5 * 1024 * 1024
+"""Bytes that every part but the last one must have."""
+
+
+class LocalUploads:
+    """A MultipartStore on the files and the index of a LocalStore."""
+
+    def __init__(
+        self,
+        root: Path,
+        index: Index,
+        files: Files,
+        commit: Callable[[Label, PutMode], Commit[ObjectInfo]],
+        *,
+        clock: Clock,
+    ) -> None:
+        self._root = root
+        self._parts = Parts(index)
+        self._files = files
+        self._commit = commit
+        self._clock = clock
+
+    async def create(
+        self, location: Location, *, content_type: str = "", metadata: dict[str, str] | None = None
+    ) -> str:
+        label = Label(location.bucket, key_bytes(location.key), content_type, dict(metadata or {}))
+        upload = os.urandom(16).hex()
+        await self._parts.create(upload, label, self._clock())
+        return upload
+
+    async def put_part(
+        self,
+        location: Location,
+        upload: str,
+        number: int,
+        body: bytes | AsyncIterable[bytes],
+        *,
+        size: int | None = None,
+    ) -> PartInfo:
+        self._find(location, upload)
+        label = Label(location.bucket, key_bytes(location.key), "", {"upload": upload, "part": str(number)})
+
+        async def commit(written: Written) -> tuple[PartInfo, list[str]]:
+            info = PartInfo(number, written.size, written.etag, written.modified)
+            return info, await self._parts.put(upload, PartRow(written.name, written.offset, info))
+
+        return await self._files.write(label, exactly(body, size), commit, part=True)
+
+    async def parts(
+        self, location: Location, upload: str, *, after: int = 0, limit: int = 1000
+    ) -> tuple[list[PartInfo], bool]:
+        self._find(location, upload)
+        rows = self._parts.page(upload, after=after, limit=limit + 1)
+        return [row.info for row in rows[:limit]], len(rows) > limit
+
+    async def complete(
+        self,
+        location: Location,
+        upload: str,
+        parts: Sequence[tuple[int, str]],
+        *,
+        mode: PutMode = PutMode.REPLACE,
+    ) -> ObjectInfo:
+        label = self._find(location, upload)
+        rows = self._chosen(upload, parts)
+        digests = b"".join(bytes.fromhex(row.info.etag) for row in rows)
+        etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(rows)}"
+        info = await self._files.join(label, self._open(rows), etag, self._commit(label, mode))
+        await self._files.shielded(self._drop(upload))
+        return info
+
+    async def abort(self, location: Location, upload: str) -> None:
+        self._find(location, upload)
+        await self._files.shielded(self._drop(upload))
+
+    async def uploads(
+        self, bucket: str, *, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000
+    ) -> tuple[list[Upload], bool]:
+        found = self._parts.uploads(bucket, prefix=prefix, after=after, limit=limit + 1)
+        return found[:limit], len(found) > limit
+
+    def _find(self, location: Location, upload: str) -> Label:
+        label = self._parts.label(upload)
+        if label is None or (label.bucket, label.key) != (location.bucket, key_bytes(location.key)):
+            raise UploadNotFound
+        return label
+
+    def _chosen(self, upload: str, parts: Sequence[tuple[int, str]]) -> list[PartRow]:
+        """The rows of the parts that make up the object. Raises InvalidPart, InvalidPartOrder, PartTooSmall."""
+        numbers = [number for number, _ in parts]
+        if numbers != sorted(set(numbers)):
+            raise InvalidPartOrder
+        there = {row.info.number: row for row in self._parts.page(upload, after=0, limit=10_000)}
+        rows = []
+        for number, etag in parts:
+            row = there.get(number)
+            if row is None or row.info.etag != etag.strip('"').lower():
+                raise InvalidPart(f"part {number} was not uploaded, or its ETag is another one")
+            rows.append(row)
+        if not rows:
+            raise InvalidPart("an upload is completed with at least one part")
+        if any(row.info.size < SMALLEST_PART for row in rows[:-1]):
+            raise PartTooSmall
+        return rows
+
+    def _open(self, rows: Sequence[PartRow]) -> list[Span]:
+        spans: list[Span] = []
+        try:
+            for row in rows:
+                with translated():
+                    file = os.open(path_of(self._root, row.file), os.O_RDONLY | os.O_CLOEXEC)
+                spans.append(Span(file, row.start, row.info.size))
+        except BaseException:
+            for span in spans:
+                os.close(span.file)
+            raise
+        return spans
+
+    async def _drop(self, upload: str) -> None:
+        self._files.remove_later(await self._parts.drop(upload))

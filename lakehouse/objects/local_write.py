@@ -1,0 +1,165 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Getting bytes into files of the embedded store, and files into its index.
+
+Invariant: whatever happens to a caller, a file that was written ends either with a row that names it or removed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from lakehouse.core.errors import FailedPrecondition, NotFound, StorageFull
+from lakehouse.objects.body import Pieces
+from lakehouse.objects.local_file import FileWriter, Label, Written, remove, write_small
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterable, Coroutine, Sequence
+    from pathlib import Path
+
+    from lakehouse.core.clock import Clock
+    from lakehouse.objects.local_index import Index
+    from lakehouse.objects.local_layout import Process
+
+T = TypeVar("T")
+Commit = Callable[[Written], Awaitable[tuple[T, list[str]]]]
+"""Makes the row of a written file: the result for the caller, and the files that are left without a row."""
+
+THREADS = 8
+SMALL = 256 * 1024
+"""Bodies up to this size are written in one visit to a thread."""
+PIECE = 1024 * 1024
+"""Bytes handed to the writing thread at once."""
+
+
+class Span(msgspec.Struct, frozen=True):
+    """Bytes of an open file; who gets it closes the file."""
+
+    file: int
+    start: int
+    size: int
+
+
+class Files:
+    """Writes files, and keeps the tasks that must run to their end."""
+
+    def __init__(self, root: Path, index: Index, process: Process, *, clock: Clock) -> None:
+        self.executor = ThreadPoolExecutor(THREADS, thread_name_prefix="objects")
+        self._root = root
+        self._index = index
+        self._process = process
+        self._clock = clock
+        self._tasks: set[asyncio.Task[object]] = set()
+
+    async def write(
+        self, label: Label, body: bytes | AsyncIterable[bytes], commit: Commit[T], *, part: bool = False
+    ) -> T:
+        """Store a body and commit it. Raises what `commit` raises, StorageFull, StorageUnavailable."""
+        if isinstance(body, bytes):
+            return await self.shielded(self._publish(self._small(label, body, part=part), commit))
+        pieces = Pieces(body, PIECE)
+        first = await pieces.next()
+        if len(first) <= SMALL and pieces.ended:
+            return await self.shielded(self._publish(self._small(label, first, part=part), commit))
+        writer = FileWriter(self._root, self._process.new_name(), label, part=part)
+        await self._stream(writer, first, pieces)
+        return await self.shielded(self._publish(self._finish(writer), commit))
+
+    async def join(self, label: Label, spans: Sequence[Span], etag: str, commit: Commit[T]) -> T:
+        """Store the bytes of `spans`, one after another, as one file and commit it. The bytes stay in the system."""
+        return await self.shielded(self._publish(self._joined(label, spans, etag), commit))
+
+    # -- parts of it -----------------------------------------------------------------------------------------------
+
+    async def _small(self, label: Label, data: bytes, *, part: bool) -> Written:
+        name, now = self._process.new_name(), self._clock()
+        return await self.thread(lambda: write_small(self._root, name, label, data, modified=now, part=part))
+
+    async def _stream(self, writer: FileWriter, first: bytes, pieces: Pieces) -> None:
+        """One piece is written while the next one arrives; nothing is in place before the body has ended."""
+        writing: asyncio.Future[None] = asyncio.ensure_future(self.thread(writer.write, first))
+        try:
+            while not pieces.ended:
+                piece = await pieces.next()
+                await asyncio.shield(writing)
+                writing = asyncio.ensure_future(self.thread(writer.write, piece))
+            await asyncio.shield(writing)
+        except BaseException:
+            self.spawn(self._discard(writer, writing))
+            raise
+
+    async def _finish(self, writer: FileWriter) -> Written:
+        try:
+            return await self.thread(writer.finish, self._clock())
+        except BaseException:
+            await self.thread(writer.discard)
+            raise
+
+    async def _joined(self, label: Label, spans: Sequence[Span], etag: str) -> Written:
+        writer = FileWriter(self._root, self._process.new_name(), label)
+        try:
+            for span in spans:
+                await self.thread(writer.copy_from, span.file, span.start, span.size)
+            return await self.thread(writer.finish, self._clock(), etag)
+        except BaseException:
+            await self.thread(writer.discard)
+            raise
+        finally:
+            for span in spans:
+                os.close(span.file)
+
+    async def _discard(self, writer: FileWriter, writing: asyncio.Future[None]) -> None:
+        await asyncio.wait([writing])
+        if not writing.cancelled():
+            writing.exception()
+        await self.thread(writer.discard)
+
+    async def _publish(self, writing: Coroutine[None, None, Written], commit: Commit[T]) -> T:
+        written = await writing
+        try:
+            result, left = await commit(written)
+        except (FailedPrecondition, NotFound, StorageFull):
+            await self.thread(remove, self._root, [written.name])
+            raise
+        except BaseException:
+            # Whether the row was committed is not known, so the file stays; the next start judges it.
+            self._process.doubtful = True
+            raise
+        self.remove_later(left)
+        return result
+
+    def remove_later(self, names: Sequence[str]) -> None:
+        """Remove files that have no row any more."""
+        if names:
+            self.spawn(self._remove(names))
+
+    async def _remove(self, names: Sequence[str]) -> None:
+        await self.thread(remove, self._root, names)
+        self._index.removed(names)
+
+    # -- tasks -----------------------------------------------------------------------------------------------------
+
+    async def thread(self, function: Callable[..., T], *args: object) -> T:
+        """Run on one of the store's threads."""
+        return await asyncio.get_running_loop().run_in_executor(self.executor, function, *args)
+
+    def spawn(self, work: Coroutine[None, None, T]) -> asyncio.Task[T]:
+        """Run in the background; `settle` waits for it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    async def shielded(self, work: Coroutine[None, None, T]) -> T:
+        """Run to the end even if the caller is cancelled: what has begun either happens or leaves nothing."""
+        return await asyncio.shield(self.spawn(work))
+
+    async def settle(self) -> None:
+        """Wait until nothing runs any more."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)

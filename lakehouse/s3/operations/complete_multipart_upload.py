@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: Apache-2.0
+"""CompleteMultipartUpload: make an object of the parts that were uploaded."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.objects.port import PutMode
+from lakehouse.s3.answer import Answer, xml_answer
+from lakehouse.s3.context import location, multipart
+from lakehouse.s3.operations.put_object import create_mode
+from lakehouse.s3.operations.upload_part import MOST_PARTS
+from lakehouse.s3.xml import NAMESPACE, document, element, quoted
+from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
+
+if TYPE_CHECKING:
+    from lakehouse.s3.context import Physical
+    from lakehouse.s3.request import S3Request
+
+
+async def complete_multipart_upload(physical: Physical, request: S3Request) -> Answer:
+    """All or nothing; conditions and write-once places as for PutObject."""
+    root = await read_document(request.body, "CompleteMultipartUpload")
+    parts: list[tuple[int, str]] = []
+    for part in children(root, "Part"):
+        number, etag = text_of(part, "PartNumber") or "", text_of(part, "ETag")
+        if not number.isascii() or not number.isdigit() or len(number) > 5 or etag is None:
+            raise malformed()
+        parts.append((int(number), etag))
+    if not parts or len(parts) > MOST_PARTS:
+        raise malformed()
+    place = location(request)
+    mode = create_mode(request)
+    if mode is PutMode.REPLACE and await physical.write_once(place):
+        mode = PutMode.ONCE
+    info = await multipart(physical).complete(place, request.query["uploadId"], parts, mode=mode)
+    told = (
+        element("Location", f"/{request.bucket}/{request.key}"),
+        element("Bucket", request.bucket),
+        element("Key", request.key),
+        element("ETag", quoted(info.etag)),
+    )
+    return xml_answer(document("CompleteMultipartUploadResult", *told, namespace=NAMESPACE))
