@@ -229,3 +229,18 @@ def test_replacing_a_prefix_leaves_what_came_and_what_is_elsewhere(content, comi
         assert applied.changed == len(differences(content, expected))
 
     asyncio.run(law())
+
+
+def test_appending_behind_a_last_entry_that_ends_a_node_by_rule():
+    """The last leaf of a tree ends with the data; its last entry may be a boundary all the same."""
+
+    async def law():
+        store = small_store()
+        state = many(0, 30, 300)
+        root = await planted(store, state)
+        for edits in ({b"\x8b\x01": entry(0)}, {b"k0000": TOMBSTONE, b"\x8c": entry(0)}):
+            state, _ = edited(state, edits)
+            root = (await apply(store, root, paged(edits, 1))).root
+            assert root == await planted(store, state)
+
+    asyncio.run(law())

@@ -43,7 +43,7 @@ def test_every_command_is_there_and_described_as_it_says(name: str, capsys: pyte
     ("args", "said"),
     [
         (["srve"], "Did you mean 'serve'"),
-        (["zzz"], "Known are serve"),
+        (["zzz"], "Known are quickstart, serve"),
         (["serve", "--prot", "1"], "--port"),
         (["serve", "--port", "many"], "many"),
         (["config", "shwo"], "Did you mean 'show'"),
