@@ -5,23 +5,8 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse.core.signing import Signer
-from lakehouse.db.sqlite import SqliteDatabase
-from lakehouse.objects.memory import MemoryStore
-from lakehouse.tree.store import NodeCache
-from lakehouse.versioning.lake import Actor, Lake
 from lakehouse.versioning.repositories import RepositoryRequest, create_repository
-from lakehouse.versioning.stores import Store, Stores
-
-
-class Hands:
-    """A clock by hand."""
-
-    def __init__(self) -> None:
-        self.now = 1_750_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.lakes import ANN, Hands, open_lake
 
 
 @pytest.fixture
@@ -31,25 +16,15 @@ def clock():
 
 @pytest.fixture
 async def lake(tmp_path, clock):
-    db = SqliteDatabase(tmp_path / "metadata.sqlite")
-    await db.migrate()
-    store = MemoryStore()
-    lake = Lake(
-        db=db,
-        stores=Stores((Store(id="", objects=store, description=store.describe(), presigner=None),)),
-        nodes=NodeCache(8 << 20),
-        addresses=Signer({"a001": b"k" * 32}),
-        tokens=Signer({"t001": b"t" * 32}),
-        clock=clock,
-    )
+    lake = await open_lake(tmp_path / "metadata.sqlite", clock=clock)
     yield lake
     await lake.background.drain()
-    await db.close()
+    await lake.db.close()
 
 
 @pytest.fixture
 def actor():
-    return Actor(committer="ann@example.org", name="ann")
+    return ANN
 
 
 @pytest.fixture
