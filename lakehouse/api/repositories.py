@@ -68,4 +68,8 @@ async def set_repository_metadata(services: Services, call: Call[None, wire.Repo
 
 
 async def delete_repository_metadata(services: Services, call: Call[None, wire.RepositoryMetadataKeys]) -> None:
-    await repositories.update_metadata(services.lake, call.path["repository"], remove=call.body.keys)
+    repository, keys = call.path["repository"], call.body.keys
+    if keys:
+        await repositories.update_metadata(services.lake, repository, remove=keys)
+    else:
+        await resolve.repository(services.lake, repository)

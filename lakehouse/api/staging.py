@@ -11,7 +11,7 @@ from lakehouse.api import shapes
 from lakehouse.api.errors import status_of
 from lakehouse.asgi.conditional import only_if_absent
 from lakehouse.asgi.items import ItemReader
-from lakehouse.core.errors import LakehouseError, StagingMoved
+from lakehouse.core.errors import InvalidArgument, LakehouseError, StagingMoved
 from lakehouse.core.paths import parse_path
 from lakehouse.versioning import staging
 from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
@@ -55,13 +55,18 @@ async def link_physical_address(services: Services, call: Call[PathQuery, wire.S
 
 async def get_physical_addresses(services: Services, call: Call[None, wire.AddressesCreation]) -> PathLocationList:
     repository, paths = call.path["repository"], call.body.paths
-    for path in paths:
+    parsed = []
+    for number, path in enumerate(paths):
         services.checker.authorize(call.user, "fs:WriteObject", f"repository/{repository}/object/{path}")
+        try:
+            parsed.append(parse_path(path))
+        except InvalidArgument as error:
+            raise error.within(f"item {number}") from error.__cause__
     locations = await staging.get_physical_addresses(
         services.lake,
         repository,
         call.path["branch"],
-        [parse_path(path) for path in paths],
+        parsed,
         presign=shapes.presign_for(call, wanted=call.body.presign),
     )
     return PathLocationList(
@@ -89,9 +94,11 @@ async def link_physical_addresses(
         async for items in _links.pages(call):
             for item in items:
                 services.checker.authorize(call.user, "fs:WriteObject", f"repository/{repository}/object/{item.path}")
-            answers = await batch.add([_link(parse_path(item.path), item) for item in items])
-            linked += sum(not isinstance(answer, LakehouseError) for answer in answers)
-            if not atomic:
+            answers = await _add(batch, items, call)
+            if atomic:
+                linked += len(answers)
+            else:
+                linked += sum(not isinstance(answer, LakehouseError) for answer in answers)
                 results += [_result(item, answer) for item, answer in zip(items, answers, strict=True)]
         await batch.finish()
     except BaseException:
@@ -100,7 +107,30 @@ async def link_physical_addresses(
     return LinkResultList(linked=linked, results=results)
 
 
-def _link(path: EntryPath, body: wire.StagingMetadata) -> staging.Link:
+async def _add(
+    batch: staging.Batch, items: list[LinkItem], call: Call[wire.LinkPhysicalAddressesQuery, None]
+) -> list[staging.Linked | LakehouseError]:
+    """The answer of each item. What has no path that could be linked never gets to the batch.
+
+    Of an atomic batch, the first error is raised.
+    """
+    links: list[staging.Link] = []
+    wrong: dict[int, LakehouseError] = {}
+    for number, item in enumerate(items):
+        presign = shapes.presign_for(call, wanted=bool(item.staging.presigned_url))
+        try:
+            links.append(_link(parse_path(item.path), item, presign))
+        except InvalidArgument as error:
+            wrong[number] = error
+            if call.query.atomic:
+                break
+    answers = iter(await batch.add(links))
+    if wrong and call.query.atomic:
+        raise wrong[len(links)].within(f"item {batch.count}")
+    return [wrong[number] if number in wrong else next(answers) for number in range(len(items))]
+
+
+def _link(path: EntryPath, body: wire.StagingMetadata, presign: staging.Presign | None = None) -> staging.Link:
     where = body.staging
     return staging.Link(
         path=path,
@@ -111,6 +141,8 @@ def _link(path: EntryPath, body: wire.StagingMetadata) -> staging.Link:
         content_type=body.content_type,
         metadata=body.user_metadata,
         mtime=None if body.mtime is UNSET else body.mtime,
+        force=body.force,
+        presign=presign,
     )
 
 

@@ -30,7 +30,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     ├── Unsupported          501
     │   ├── ConditionUnsupported, FormatUnknown
     └── Unavailable          503   try again: a store or the database cannot be used now
-        ├── StorageFull, DatabaseUnavailable, StorageUnavailable, DataDamaged
+        ├── StorageFull, DatabaseUnavailable, OutcomeUnknown, StorageUnavailable, DataDamaged
 
     StartupError                   the server cannot start: said on the command line, never on a request
         ├── DataTooNew, PortInUse, BadConfiguration
@@ -43,6 +43,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from typing import Self
+
     from lakehouse.core.records import StagingLocation
 
 
@@ -62,6 +64,11 @@ class LakehouseError(Exception):
     @property
     def message(self) -> str:
         return str(self.args[0])
+
+    def within(self, where: str) -> Self:
+        """The same error, whose message now begins with where it happened: which item of many."""
+        self.args = (f"{where}: {self.message}", *self.args[1:])
+        return self
 
 
 # -- the kinds ---------------------------------------------------------------------------------------------------------
@@ -390,6 +397,13 @@ class StorageFull(Unavailable):
 
 class DatabaseUnavailable(Unavailable):
     default = "the metadata database cannot be written now; nothing was stored, try again"
+
+
+class OutcomeUnknown(DatabaseUnavailable):
+    default = (
+        "the connection to the metadata database was lost at the last moment: whether the change was stored is not "
+        "known; look before you try again"
+    )
 
 
 class StorageUnavailable(Unavailable):

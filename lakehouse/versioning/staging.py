@@ -26,7 +26,7 @@ from lakehouse.format.entry import pack
 from lakehouse.meta import refs, staging
 from lakehouse.versioning import addresses, lookup, resolve, tokens
 from lakehouse.versioning.fold import fold_if_many
-from lakehouse.versioning.protection import require_writable
+from lakehouse.versioning.protection import require_not_read_only, require_writable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +40,11 @@ PUBLISH_ABOVE = 1000
 
 
 class Link(msgspec.Struct, frozen=True):
-    """A request to link an uploaded object to a path. `size` in bytes, `mtime` in seconds (None: now)."""
+    """A request to link an uploaded object to a path. `size` in bytes, `mtime` in seconds (None: now).
+
+    `force` (write to a read-only repository) and `presign` (for the location of a StagingMoved) are those of an item of
+    a batch.
+    """
 
     path: EntryPath
     physical_address: str
@@ -50,6 +54,8 @@ class Link(msgspec.Struct, frozen=True):
     content_type: str = ""
     metadata: dict[str, str] = {}
     mtime: int | None = None
+    force: bool = False
+    presign: Presign | None = None
 
 
 class Linked(msgspec.Struct, frozen=True):
@@ -145,10 +151,14 @@ class Batch:
         self._private: StagingToken | None = None
         self._held: dict[bytes, bytes] = {}
         self._epoch: int | None = None
-        self._moved_path: EntryPath | None = None
+        self._with_token: Link | None = None
+        self.count = 0
+        """Links of an atomic batch so far."""
 
     async def add(self, links: Sequence[Link]) -> list[Linked | LakehouseError]:
-        """Take up to a few thousand links; the answer of each, in order. An atomic batch raises the first error."""
+        """Take up to a few thousand links; the answer of each, in order. An atomic batch raises the first error, with
+        the number of its item, counted from 0.
+        """
         while True:
             try:
                 return await self._add(links)
@@ -162,18 +172,20 @@ class Batch:
         self._epoch = self._epoch if self._atomic else None
         answers: list[Linked | LakehouseError] = []
         rows: dict[bytes, bytes] = {}
-        for link in links:
+        for number, link in enumerate(links):
             try:
                 linked = await self._check(link)
+                packed = pack(linked.entry)
             except LakehouseError as error:
                 if self._atomic:
-                    raise
+                    raise error.within(f"item {self.count + number}") from error.__cause__
                 answers.append(error)
                 continue
-            rows[link.path] = pack(linked.entry)
+            rows[link.path] = packed
             answers.append(linked)
         if self._atomic:
             await self._hold(rows)
+            self.count += len(links)
         elif rows:
             pairs = list(rows.items())
             for at in range(0, len(pairs), staging.PAGE):
@@ -189,9 +201,11 @@ class Batch:
         try:
             await self._finish()
         except StagingMoved:
-            lake, path = self._lake, self._moved_path
+            lake, link = self._lake, self._with_token
             repository, branch = await resolve.branch(lake, self._repository.name, self._branch.name)
-            raise StagingMoved(None if path is None else location(lake, repository, branch, path, None)) from None
+            raise StagingMoved(
+                None if link is None else location(lake, repository, branch, link.path, link.presign)
+            ) from None
 
     async def _finish(self) -> None:
         lake, branch = self._lake, self._branch
@@ -216,12 +230,13 @@ class Batch:
         return [] if self._epoch is None else [staging.require_epoch(self._branch.id, self._epoch)]
 
     async def _check(self, link: Link) -> Linked:
+        require_not_read_only(self._repository, force=link.force)
         linked = await _accept(self._lake, self._repository, self._branch, link)
         epoch = _epoch(self._lake, self._repository, self._branch, link)
         if epoch is not None:
             if epoch != self._branch.epoch:
-                raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, None))
-            self._epoch, self._moved_path = epoch, link.path
+                raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, link.presign))
+            self._epoch, self._with_token = epoch, link
         return linked
 
     async def _hold(self, rows: dict[bytes, bytes]) -> None:
@@ -243,10 +258,12 @@ class Batch:
             await self._lake.db.apply(staging.put_many_under(self._private, rows[at : at + staging.PAGE]))
 
 
-async def open_batch(lake: Lake, repository: str, branch: str, *, atomic: bool, force: bool = False) -> Batch:
-    """Begin a batch. Raises RepositoryNotFound, BranchNotFound, ProtectedBranch, ReadOnlyRepository."""
+async def open_batch(lake: Lake, repository: str, branch: str, *, atomic: bool) -> Batch:
+    """Begin a batch. Raises RepositoryNotFound, BranchNotFound, ProtectedBranch. Each link says whether it is forced
+    into a read-only repository.
+    """
     repo, seen = await resolve.branch(lake, repository, branch)
-    await require_writable(lake, repo, seen.name, force=force)
+    await require_writable(lake, repo, seen.name, force=True)
     return Batch(lake, repo, seen, atomic=atomic)
 
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from lakehouse.wire.numbers import Time
 from lakehouse.wire.operation import BRANCH, REPOSITORY, Operation, need
 from lakehouse.wire.paging import Pagination
 
@@ -34,7 +35,7 @@ class CommitCreation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
 
     message: str
     metadata: dict[str, str] = {}
-    date: int | UnsetType = UNSET
+    date: Time | UnsetType = UNSET
     allow_empty: bool = False
     force: bool = False
 

@@ -8,6 +8,7 @@ from msgspec import UNSET, UnsetType
 
 from lakehouse.wire.diffs import PathType
 from lakehouse.wire.errors import ObjectErrorList
+from lakehouse.wire.numbers import Size, Time
 from lakehouse.wire.operation import DYNAMIC, OBJECT, REPOSITORY, Operation, need
 from lakehouse.wire.paging import PageQuery, Pagination, Required
 
@@ -86,8 +87,8 @@ class ObjectStageCreation(msgspec.Struct, frozen=True, kw_only=True, omit_defaul
 
     physical_address: str
     checksum: str
-    size_bytes: int
-    mtime: int | UnsetType = UNSET
+    size_bytes: Size
+    mtime: Time | UnsetType = UNSET
     metadata: dict[str, str] = {}
     content_type: str = ""
     force: bool = False

@@ -12,10 +12,10 @@ from typing import Annotated
 import msgspec
 from msgspec import UNSET, UnsetType
 
+from lakehouse.wire.numbers import Size, Time
 from lakehouse.wire.objects import PRECONDITIONS, ObjectStats, PathQuery
 from lakehouse.wire.operation import DYNAMIC, OBJECT, Operation, need
 
-Size = Annotated[int, msgspec.Meta(ge=0)]
 MAX_ADDRESSES = 10_000
 """Most paths in one request for addresses."""
 
@@ -37,7 +37,7 @@ class StagingMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     size_bytes: Size
     user_metadata: dict[str, str] = {}
     content_type: str = ""
-    mtime: int | UnsetType = UNSET
+    mtime: Time | UnsetType = UNSET
     force: bool = False
 
 
