@@ -103,8 +103,10 @@ async def _read_trailers(source: _Source, signer: ChunkSigner | None) -> dict[st
     found: dict[str, str] = {}
     signed = b""
     claimed = ""
+    lines = 0
     while line := await source.line(may_end=True):
-        if len(found) >= _MOST_TRAILERS:
+        lines += 1
+        if lines > _MOST_TRAILERS:
             raise _broken()
         name, _, value = line.decode("latin-1").partition(":")
         name, value = name.strip().lower(), value.strip()
@@ -163,9 +165,11 @@ class _Source:
 
     async def drain(self) -> None:
         """Read to the end, where nothing but an empty line may be."""
-        while await self._more():
+        more = True
+        while more:
             if len(self._data) - self._at > 2:
                 raise _broken()
+            more = await self._more()
 
     async def _more(self) -> bool:
         chunk = await anext(self._body, b"")
