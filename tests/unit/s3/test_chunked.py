@@ -103,7 +103,7 @@ async def test_a_signed_trailer():
 @pytest.mark.parametrize(
     "raw",
     [
-        b"", b"5", b"5\r\nhel", b"5\r\nhello", b"5\r\nhelloXX0\r\n\r\n", b"x\r\n", b"-1\r\n", b"\r\n", 
+        b"", b"5", b"5\r\nhel", b"5\r\nhello", b"5\r\nhelloXX0\r\n\r\n", b"x\r\n", b"-1\r\n", b"\r\n",
         b" 5\r\nhello\r\n0\r\n",
         b"5_0\r\n", b"fffffffffffffffff\r\n", b"a" * 5000, b"0\r\n\r\nmore", b"0\r\n" + b"a:b\r\n" * 20,
     ],
