@@ -9,7 +9,7 @@ from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.core.paths import parse_path, parse_prefix
 from lakehouse.versioning import diff, log, merge
-from lakehouse.wire.refs import FindMergeBaseResult, Merge, MergeResult
+from lakehouse.wire.refs import FindMergeBaseResult, Merge, MergeResult, MergeSummary
 
 if TYPE_CHECKING:
     from lakehouse.api.services import Services
@@ -68,7 +68,8 @@ async def merge_into_branch(services: Services, call: Call[None, Merge | None]) 
         ),
         actor(call),
     )
-    return MergeResult(reference=made.id)
+    summary = MergeSummary(added=made.added, removed=made.removed, changed=made.changed, conflict=0)
+    return MergeResult(reference=made.commit.id, summary=summary)
 
 
 async def find_merge_base(services: Services, call: Call[None, None]) -> FindMergeBaseResult:

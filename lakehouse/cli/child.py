@@ -30,7 +30,7 @@ class ServerProcess:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self.log.open("wb") as output:
             self._process = subprocess.Popen(  # noqa: S603  (our own command line)
-                [sys.executable, "-m", "lakehouse", "serve", "--port", str(port), "--data", str(data)],
+                [sys.executable, "-P", "-m", "lakehouse", "serve", "--port", str(port), "--data", str(data)],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -39,12 +39,14 @@ class Side(Enum):
 class Merged(msgspec.Struct, frozen=True):
     """`root` is None when there are `conflicts` (their first paths) and no side is preferred.
 
-    `source_changed`: diff(base, theirs) is not empty. `changed`: keys of ours that are different now; `paths` is the
-    filter over them.
+    `source_changed`: diff(base, theirs) is not empty. `changed`: keys of ours that are different now, `added` and
+    `removed` of them; `paths` is the filter over all of them.
     """
 
     root: MetaRangeId | None
     changed: int
+    added: int
+    removed: int
     paths: bytes | None
     source_changed: bool
     conflicts: list[bytes]
@@ -78,6 +80,8 @@ async def merge_changes(
     return Merged(
         None if failed else applied.root,
         0 if failed else applied.changed,
+        0 if failed else chosen.added,
+        0 if failed else chosen.removed,
         None if failed else applied.paths,
         chosen.any,
         chosen.conflicts,
@@ -93,6 +97,8 @@ class _Chosen:
         self._prefer = prefer
         self._same = same
         self.any = False
+        self.added = 0
+        self.removed = 0
         self.conflicts: list[bytes] = []
 
     async def pages(self, changes: AsyncIterator[list[Difference]]) -> AsyncIterator[list[Change]]:
@@ -111,13 +117,16 @@ class _Chosen:
                 yield chosen
 
     def _takes(self, change: Difference, ours: bytes | None) -> bool:
-        if self._equal(ours, change.left):
-            return True
         if self._equal(ours, change.right):
             return False
-        if len(self.conflicts) < MAX_CONFLICTS:
-            self.conflicts.append(change.key)
-        return self._prefer is Side.THEIRS
+        if not self._equal(ours, change.left):
+            if len(self.conflicts) < MAX_CONFLICTS:
+                self.conflicts.append(change.key)
+            if self._prefer is not Side.THEIRS:
+                return False
+        self.added += ours is None
+        self.removed += change.right is None
+        return True
 
     def _equal(self, left: bytes | None, right: bytes | None) -> bool:
         if left is None or right is None:

@@ -23,7 +23,8 @@ from lakehouse.core.errors import (
     NoMergeBase,
 )
 from lakehouse.core.ids import parse_branch_name
-from lakehouse.tree.merge import Side
+from lakehouse.core.records import Commit
+from lakehouse.tree.merge import Merged, Side
 from lakehouse.tree.merge import merge as merge_trees
 from lakehouse.versioning import changes, resolve
 from lakehouse.versioning.ancestry import merge_base
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from lakehouse.core.ids import StagingToken
-    from lakehouse.core.records import Branch, Commit, Repository
+    from lakehouse.core.records import Branch, Repository
     from lakehouse.versioning.lake import Actor, Lake
 
 STRATEGY_KEY = ".lakefs.merge.strategy"
@@ -49,6 +50,15 @@ class Strategy(StrEnum):
 
 
 _PREFER = {Strategy.DEFAULT: None, Strategy.DEST_WINS: Side.OURS, Strategy.SOURCE_WINS: Side.THEIRS}
+
+
+class MergeOutcome(msgspec.Struct, frozen=True):
+    """The merge commit, and how many paths of the destination it added, removed and changed."""
+
+    commit: Commit
+    added: int
+    removed: int
+    changed: int
 
 
 class MergeRequest(msgspec.Struct, frozen=True):
@@ -72,7 +82,7 @@ def parse_strategy(text: str) -> Strategy:
 
 async def merge_into_branch(
     lake: Lake, repository: str, source: str, destination: str, request: MergeRequest, actor: Actor
-) -> Commit:
+) -> MergeOutcome:
     """Merge the commit of `source` into a branch; there is always a merge commit, never a fast-forward.
 
     Raises InvalidMergeStrategy, NotFound, DirtyBranch, NoChanges, MergeConflict, ReadOnlyRepository.
@@ -82,7 +92,10 @@ async def merge_into_branch(
     repo, theirs = await resolve.commit(lake, repository, source)
     require_not_read_only(repo, force=request.force)
 
+    merged: Merged
+
     async def build(branch: Branch) -> tuple[Commit, bytes | None]:
+        nonlocal merged
         tree = lake.tree(repo)
         ours = await resolve.get_commit(lake, repo, branch.commit_id)
         base = await merge_base(lake, repo, ours, theirs)
@@ -105,7 +118,8 @@ async def merge_into_branch(
             made = made_above(made, theirs)
         return made, merged.paths
 
-    return await on_clean_branch(lake, repository, destination, build, operation="merge", actor=actor)
+    commit = await on_clean_branch(lake, repository, destination, build, operation="merge", actor=actor)
+    return MergeOutcome(commit, merged.added, merged.removed, merged.changed - merged.added - merged.removed)
 
 
 def made_above(made: Commit, other: Commit) -> Commit:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from lakehouse.core.errors import InvalidArgument
 from lakehouse.wire.commits import CommitList
@@ -68,10 +69,20 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     squash_merge: bool = False
 
 
+class MergeSummary(msgspec.Struct, frozen=True):
+    """How many paths of the destination a merge touched. The oldest clients cannot read a MergeResult without it."""
+
+    added: int
+    removed: int
+    changed: int
+    conflict: int
+
+
 class MergeResult(msgspec.Struct, frozen=True):
-    """`reference` is the id of the merge commit; "" when there were conflicts (409)."""
+    """`reference` is the id of the merge commit; "" when there were conflicts (409), and then there is no summary."""
 
     reference: str
+    summary: MergeSummary | UnsetType = UNSET
 
 
 class FindMergeBaseResult(msgspec.Struct, frozen=True, kw_only=True):

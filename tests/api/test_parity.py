@@ -27,6 +27,7 @@ ROUTES = {
 
 ADDED_OPERATIONS = {"getPhysicalAddresses", "linkPhysicalAddresses"}
 ADDED_FIELDS = {
+    ("MergeResult", "summary"),
     ("StagingLocation", "token"),
     ("VersionConfig", "lakehouse_version"),
 }

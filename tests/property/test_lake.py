@@ -52,6 +52,10 @@ name_of = st.sampled_from(NAMES)
 prefix_of = st.sampled_from([b"", b"a", b"a/", b"a/b", b"b", b"c/", b"x"])
 
 
+async def commit_of(merging):
+    return (await merging).commit
+
+
 class ModelCommit:
     """A commit as the model has it: its tree, its parents, and the generation that decides between merge bases."""
 
@@ -225,11 +229,29 @@ class LakeMachine(RuleBasedStateMachine):
         self.landed(model, self.run(commit.commit(self.lake, REPO, name, request, ANN)), tree, [model.head])
         model.clear()
 
-    @rule(name=name_of)
-    def commit_dies_after_its_seal(self, name):
+    @rule(name=name_of, path=path_of, values=st.lists(value_of, max_size=3))
+    def commits_die_after_their_seals(self, name, path, values):
         model, name = self.branch(name)
+        for value in values:
+            self.links(name, path, value)
+            self.run(seal(self.lake, REPO, name))
+            model.seal()
         self.run(seal(self.lake, REPO, name))
         model.seal()
+
+    @rule(name=name_of, source=name_of, path=path_of, value=value_of, backwards=st.booleans())
+    def merges_over_rows_that_change_nothing(self, name, source, path, value, backwards):
+        """Rows that are no change are staged where a merge brings the same path."""
+        (_, name), (_, source) = self.branch(name), self.branch(source)
+        self.resets_all(name)
+        self.deletes(name, path, False)
+        if self.branches[name].shows != self.branches[name].head.tree:
+            self.commits_it(name, False)
+            self.deletes(name, path, False)
+        if source != name:
+            self.links(source, path, value)
+            self.commits_it(source, True)
+            self.merges(name, 0, "source-wins" if backwards else "", False, False)
 
     @rule(
         name=name_of,
@@ -249,8 +271,11 @@ class LakeMachine(RuleBasedStateMachine):
         unchanged = not kinds(base.tree, theirs.tree)
         error = NoChanges if unchanged and not empty else MergeConflict if conflict else None
         parents = [model.head] if squash else [model.head, theirs]
-        work = merge.merge_into_branch(self.lake, REPO, theirs.id, name, request, ANN)
+        work = commit_of(merge.merge_into_branch(self.lake, REPO, theirs.id, name, request, ANN))
         self.lands_if_clean(model, work, error, tree, parents)
+
+    async def merged_commit(self, source, name, request):
+        return (await merge.merge_into_branch(self.lake, REPO, source, name, request, ANN)).commit
 
     def lands_if_clean(self, model, work, error, tree, parents):
         if model.shows != model.head.tree:
@@ -446,6 +471,13 @@ class LakeMachine(RuleBasedStateMachine):
             name: model.head.id for name, model in self.branches.items()
         }
 
+    @invariant()
+    def branches_show_what_they_should(self):
+        query = listing.Query(amount=100)
+        for name, model in getattr(self, "branches", {}).items():
+            _, page = self.run(listing.list_objects(self.lake, REPO, name, query))
+            assert {item.path: value_in(item.entry) for item in page.items} == model.shows
+
 
 TestLake = LakeMachine.TestCase
-TestLake.settings = settings(stateful_step_count=40)
+TestLake.settings = settings(stateful_step_count=50, max_examples=4 * settings.default.max_examples)

@@ -247,9 +247,9 @@ def check_branches_tags_diff_merge() -> None:
     LAKE.commits.commit(repository, "work", models.CommitCreation(message="w", metadata={"who": "me"}))
     differences = LAKE.refs.diff_refs(repository, "main", "work").results
     equal([(change.type, change.path) for change in differences], [("added", "w")])
-    # The type of this generation demands a summary of numbers that the protocol gave up since: read the answer plainly.
-    answer = LAKE.refs.merge_into_branch(repository, "work", "main", _preload_content=False)
-    merged = json.loads(answer.data)["reference"]
+    answer = LAKE.refs.merge_into_branch(repository, "work", "main")
+    merged = answer.reference
+    equal([answer.summary.added, answer.summary.removed, answer.summary.changed], [1, 0, 0])
     equal(LAKE.branches.get_branch(repository, "main").commit_id, merged)
     LAKE.tags.create_tag(repository, models.TagCreation(id="v1", ref="main"))
     equal(LAKE.tags.get_tag(repository, "v1").commit_id, merged)
