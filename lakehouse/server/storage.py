@@ -91,6 +91,7 @@ def s3_side(config: Config, store: LocalStore, lake: Lake, credentials: Credenti
         store,
         lookup_secret=lookup_secret,
         presign_secret=presign_secret(ring),
+        uploads=store.uploads,
         write_once=write_once,
         buckets=Buckets((config.object_store.bucket,)),
         region=config.object_store.region,
