@@ -480,4 +480,4 @@ class LakeMachine(RuleBasedStateMachine):
 
 
 TestLake = LakeMachine.TestCase
-TestLake.settings = settings(stateful_step_count=50, max_examples=4 * settings.default.max_examples)
+TestLake.settings = settings(stateful_step_count=50, max_examples=2 * settings.default.max_examples)
