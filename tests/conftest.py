@@ -5,9 +5,15 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+from tests.postgres import Cluster, cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 settings.register_profile("ci", max_examples=60, deadline=None, derandomize=True, database=None, print_blob=True)
 settings.register_profile(
@@ -37,3 +43,17 @@ def repository_root() -> Path:
 def test_rounds() -> int:
     """How often tests that look for rare events repeat: `make deep` asks for more."""
     return int(os.environ.get("LAKEHOUSE_TEST_ROUNDS", "3"))
+
+
+@pytest.fixture(scope="session")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """The PostgreSQL server of this test run."""
+    mine = tmp_path_factory.getbasetemp()
+    with cluster(mine.parent if "PYTEST_XDIST_WORKER" in os.environ else mine) as running:
+        yield running
+
+
+@pytest.fixture
+def postgres_url(postgres: Cluster) -> str:
+    """A new, empty place for tables in a PostgreSQL database."""
+    return postgres.new_schema()

@@ -34,3 +34,12 @@ SQLITE = Dialect(
     table="strict",
     clustered="strict, without rowid",
 )
+
+POSTGRES = Dialect(
+    identity="bigint generated always as identity primary key",
+    int="bigint",
+    text='text collate "C"',
+    blob="bytea",
+    table="",
+    clustered="",
+)

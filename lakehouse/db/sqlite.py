@@ -108,7 +108,8 @@ def _execute(connection: sqlite3.Connection, statement: Statement) -> list[Row]:
     else:
         connection.executemany(statement.sql, statement.many)
         rows = []
-    if statement.rows is not None and connection.total_changes - before != statement.rows:
+    changed = len(rows) if statement.sql.startswith("select ") else connection.total_changes - before
+    if statement.rows is not None and changed != statement.rows:
         raise _refusal(statement)
     return rows
 

@@ -15,7 +15,7 @@ import msgspec
 from lakehouse.core.errors import BranchExists, BranchNotFound, LostRace, RepositoryNotFound, TagExists, TagNotFound
 from lakehouse.core.ids import BranchId, BranchName, CommitId, MetaRangeId, RepositoryId, StagingToken
 from lakehouse.core.records import Branch, Ref, RefKind, Repository
-from lakehouse.db.statement import Statement
+from lakehouse.db.statement import Scope, Statement, exclusive, shared
 from lakehouse.meta import repositories
 
 if TYPE_CHECKING:
@@ -147,6 +147,7 @@ def insert_branch(
         (name, commit_id, token, int(hidden), now, now, repository),
         rows=1,
         otherwise=BranchExists(),
+        locks=shared(Scope.REPOSITORY, repository),
     )
 
 
@@ -159,13 +160,18 @@ def insert_tag(repository: RepositoryId, name: str, *, commit_id: CommitId, now:
         (name, commit_id, now, now, repository),
         rows=1,
         otherwise=TagExists(),
+        locks=shared(Scope.REPOSITORY, repository),
     )
 
 
 def delete_branch(branch: Branch) -> Statement:
     """Remove a branch as it was seen. Raises LostRace when it changed."""
     return Statement(
-        "delete from refs where id = ? and version = ?", (branch.id, branch.version), rows=1, otherwise=LostRace()
+        "delete from refs where id = ? and version = ?",
+        (branch.id, branch.version),
+        rows=1,
+        otherwise=LostRace(),
+        locks=exclusive(Scope.BRANCH, branch.id),
     )
 
 
@@ -182,7 +188,11 @@ def forget_some(found: Sequence[tuple[BranchId, int]]) -> list[Statement]:
     """Remove branches and tags, as they were seen, with their reflogs. Raises LostRace when one of them changed."""
     return [
         Statement(
-            "delete from refs where id = ? and version = ?", many=tuple(found), rows=len(found), otherwise=LostRace()
+            "delete from refs where id = ? and version = ?",
+            many=tuple(found),
+            rows=len(found),
+            otherwise=LostRace(),
+            locks=tuple(lock for branch, _ in found for lock in exclusive(Scope.BRANCH, branch)),
         ),
         Statement("delete from reflog where branch = ?", many=tuple((branch,) for branch, _ in found)),
     ]
@@ -207,6 +217,7 @@ def seal(branch: BranchId, token: StagingToken) -> Statement:
         "update refs set sealed = staging_token || ',' || sealed, staging_token = ?, version = version + 1 "
         "where id = ? and exists (select 1 from staged s where s.token = refs.staging_token) returning sealed",
         (token, branch),
+        locks=exclusive(Scope.BRANCH, branch),
     )
 
 
@@ -226,7 +237,7 @@ def move_head(
     suffix = text_of(taken)
     return Statement(
         "update refs set commit_id = ?, base = null, version = version + 1, epoch = epoch + ?, "
-        "sealed = substr(sealed, 1, length(sealed) - ?), updated = ? "
+        "sealed = substr(sealed, 1, length(sealed) - cast(? as integer)), updated = ? "
         "where id = ? and commit_id = ? and coalesce(base, '-') = ? and ',' || sealed like ?",
         (
             head,
@@ -240,6 +251,7 @@ def move_head(
         ),
         rows=1,
         otherwise=LostRace(),
+        locks=exclusive(Scope.BRANCH, branch.id),
     )
 
 
@@ -247,21 +259,23 @@ def replace_sealed(branch: Branch, *, taken: Sequence[StagingToken], by: Staging
     """Put one sealed area in place of `taken`, which must be the oldest of the branch. Raises LostRace."""
     suffix = text_of(taken)
     return Statement(
-        "update refs set sealed = substr(sealed, 1, length(sealed) - ?) || ?, version = version + 1 "
+        "update refs set sealed = substr(sealed, 1, length(sealed) - cast(? as integer)) || ?, version = version + 1 "
         "where id = ? and ',' || sealed like ?",
         (len(suffix), text_of((by,)), branch.id, "%," + suffix),
         rows=1,
         otherwise=LostRace(),
+        locks=exclusive(Scope.BRANCH, branch.id),
     )
 
 
 def require_version(branch: Branch) -> Statement:
     """Change nothing; raises LostRace when the branch changed since it was seen."""
     return Statement(
-        "update refs set version = version where id = ? and version = ?",
+        "select 1 from refs where id = ? and version = ?",
         (branch.id, branch.version),
         rows=1,
         otherwise=LostRace(),
+        locks=shared(Scope.BRANCH, branch.id),
     )
 
 
@@ -273,6 +287,7 @@ def drop_staging(branch: Branch, token: StagingToken, *, now: int) -> Statement:
         (token, now, branch.id, branch.version),
         rows=1,
         otherwise=LostRace(),
+        locks=exclusive(Scope.BRANCH, branch.id),
     )
 
 

@@ -10,7 +10,7 @@ import msgspec
 from lakehouse.core.errors import NamespaceInUse, RepositoryExists, RepositoryNotFound
 from lakehouse.core.ids import BranchName, RepositoryId, RepositoryName
 from lakehouse.core.records import Repository, RepositoryState
-from lakehouse.db.statement import Statement
+from lakehouse.db.statement import Lock, Scope, Statement, exclusive
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -28,6 +28,8 @@ FORMAT = 1
 _metadata = msgspec.json.Decoder(dict[str, str])
 TOP = "\U0010ffff"
 """The last character: `prefix + TOP` is behind every name that begins with `prefix`."""
+_NAMESPACES = (Lock(Scope.NAMESPACES, 0, exclusive=True),)
+"""Two repositories in one namespace are two rows: no guard on one row sees the other's."""
 
 
 def from_row(row: Row) -> Repository:
@@ -63,7 +65,7 @@ async def page(db: Database, *, prefix: str, after: str, search: str, limit: int
     rows = await db.all(
         f"select {COLUMNS} from repositories r where r.name {'>=' if prefix > after else '>'} ? and r.name < ? "
         "and r.state = 'active' "
-        "and (? = '' or instr(r.name, ?) > 0) order by r.name limit ?",
+        "and (? = '' or replace(r.name, ?, '') <> r.name) order by r.name limit ?",
         (max(prefix, after), prefix + TOP, search, search, limit),
     )
     return [from_row(row) for row in rows]
@@ -135,6 +137,7 @@ def activate(repository: Repository) -> Statement:
         ),
         rows=1,
         otherwise=RepositoryExists(),
+        locks=_NAMESPACES,
     )
 
 
@@ -150,6 +153,7 @@ def require_alone(repository: Repository, spellings: Sequence[str], namespace: s
         (repository.id, repository.id, *spellings, namespace, _behind(namespace)),
         rows=1,
         otherwise=NamespaceInUse(),
+        locks=_NAMESPACES,
     )
 
 
@@ -165,6 +169,7 @@ def set_state(repository: RepositoryId, state: RepositoryState) -> Statement:
         (state.value, repository),
         rows=1,
         otherwise=RepositoryNotFound(),
+        locks=exclusive(Scope.REPOSITORY, repository),
     )
 
 

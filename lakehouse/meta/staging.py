@@ -8,10 +8,11 @@ row behind for ever.
 
 from __future__ import annotations
 
+from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import BranchNotFound, LinkAddressExpired, LostRace, StagingMoved
-from lakehouse.db.statement import Statement
+from lakehouse.db.statement import Scope, Statement, exclusive, shared
 from lakehouse.meta.refs import PATH_END
 
 if TYPE_CHECKING:
@@ -42,12 +43,16 @@ DROPPED_AT_ONCE = 100
 
 def put(branch: BranchId, path: bytes, value: bytes) -> Statement:
     """Stage `value` on whatever token is current. Raises BranchNotFound."""
-    return Statement(_PUT_ANY, (path, value, branch), rows=1, otherwise=BranchNotFound())
+    return Statement(
+        _PUT_ANY, (path, value, branch), rows=1, otherwise=BranchNotFound(), locks=shared(Scope.BRANCH, branch)
+    )
 
 
 def put_at_epoch(branch: BranchId, path: bytes, value: bytes, epoch: int) -> Statement:
     """Stage `value` if no staged data left the branch since `epoch`. Raises StagingMoved (without a location)."""
-    return Statement(_PUT_EPOCH, (path, value, branch, epoch), rows=1, otherwise=StagingMoved())
+    return Statement(
+        _PUT_EPOCH, (path, value, branch, epoch), rows=1, otherwise=StagingMoved(), locks=shared(Scope.BRANCH, branch)
+    )
 
 
 def put_over(branch: BranchId, path: bytes, value: bytes, *, version: int, seen: bytes | None) -> Statement:
@@ -56,18 +61,20 @@ def put_over(branch: BranchId, path: bytes, value: bytes, *, version: int, seen:
     Version and row together say that the path still shows what was seen: rows are also taken back without a new
     version. Raises LostRace.
     """
+    locks = shared(Scope.BRANCH, branch)
     if seen is None:
-        return Statement(_PUT_IF_NOTHING, (path, value, branch, version), rows=1, otherwise=LostRace())
-    return Statement(_PUT_IF_SAME, (value, path, seen, branch, version), rows=1, otherwise=LostRace())
+        return Statement(_PUT_IF_NOTHING, (path, value, branch, version), rows=1, otherwise=LostRace(), locks=locks)
+    return Statement(_PUT_IF_SAME, (value, path, seen, branch, version), rows=1, otherwise=LostRace(), locks=locks)
 
 
 def put_many(branch: BranchId, rows: Sequence[tuple[bytes, bytes]]) -> Statement:
     """Stage many (path, value) on whatever token is current. Raises BranchNotFound."""
-    return Statement(
+    return Statement(  # in order of path, so that two that write the same paths do not wait for each other
         _PUT_ANY,
-        many=tuple((path, value, branch) for path, value in rows),
+        many=tuple((path, value, branch) for path, value in sorted(rows, key=itemgetter(0))),
         rows=len(rows),
         otherwise=BranchNotFound(),
+        locks=shared(Scope.BRANCH, branch),
     )
 
 
@@ -115,6 +122,7 @@ def publish(
             (token, fresh, branch, epoch),
             rows=1,
             otherwise=BranchNotFound() if epoch is None else StagingMoved(),
+            locks=exclusive(Scope.BRANCH, branch),
         ),
         keep(token, now=now),
     ]
@@ -123,10 +131,11 @@ def publish(
 def require_epoch(branch: BranchId, epoch: int) -> Statement:
     """Change nothing; raises StagingMoved when staged data left the branch since `epoch`."""
     return Statement(
-        "update refs set epoch = epoch where id = ? and epoch = ?",
+        "select 1 from refs where id = ? and epoch = ?",
         (branch, epoch),
         rows=1,
         otherwise=StagingMoved(),
+        locks=shared(Scope.BRANCH, branch),
     )
 
 
@@ -134,7 +143,8 @@ def remove(branch: BranchId, paths: Sequence[bytes]) -> Statement:
     """Take back what the current staging area holds at `paths`."""
     return Statement(
         "delete from staged where path = ? and token = (select staging_token from refs where id = ?)",
-        many=tuple((path, branch) for path in paths),
+        many=tuple((path, branch) for path in sorted(paths)),
+        locks=shared(Scope.BRANCH, branch),
     )
 
 
@@ -143,6 +153,7 @@ def remove_range(branch: BranchId, *, start: bytes, end: bytes | None) -> Statem
     return Statement(
         "delete from staged where token = (select staging_token from refs where id = ?) and path >= ? and path < ?",
         (branch, start, PATH_END if end is None else end),
+        locks=shared(Scope.BRANCH, branch),
     )
 
 

@@ -14,28 +14,37 @@ import pytest
 
 from lakehouse.core.errors import DatabaseUnavailable, DataTooNew, LakehouseError, LostRace
 from lakehouse.db.migrations import MIGRATIONS, Migration
+from lakehouse.db.postgres import PostgresDatabase
 from lakehouse.db.sqlite import SqliteDatabase
-from lakehouse.db.statement import Statement
+from lakehouse.db.statement import Lock, Scope, Statement
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
 pytestmark = pytest.mark.anyio
 
-ADAPTERS = ["sqlite", "sqlite off the loop"]
+ADAPTERS = ["sqlite", "sqlite off the loop", "postgres"]
 
 STAGE = "insert into staged (token, path, value) values (?, ?, ?)"
 SETTING = "insert into settings (repository, key, value, etag) values (?, ?, ?, '')"
+BRANCH = (
+    "insert into refs (repository, name, kind, commit_id, staging_token, created, updated)"
+    " values (1, 'main', 0, '', ?, 0, 0)"
+)
 SCAN = "select path, value from staged where token = ? and path > ? order by path limit ?"
 
 
 @pytest.fixture(params=ADAPTERS)
 async def opened(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator[Callable[..., Any]]:
     """A function that opens one more handle of the same, at first empty, database."""
-    handles = []
+    handles: list[Any] = []
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
 
-    def open_(**options: Any) -> SqliteDatabase:
-        handle = SqliteDatabase(tmp_path / "meta.db", inline_reads=request.param == "sqlite", **options)
+    def open_(**options: Any) -> Any:
+        if url is not None:
+            handle: Any = PostgresDatabase(url, connections=4, **options)
+        else:
+            handle = SqliteDatabase(tmp_path / "meta.db", inline_reads=request.param == "sqlite", **options)
         handles.append(handle)
         return handle
 
@@ -152,6 +161,19 @@ async def test_no_rows_may_be_required(database: Any) -> None:
     await database.apply(stage(b"a"))
     with pytest.raises(LostRace):
         await database.apply(none)
+    assert await paths(database) == [b"a"]
+
+
+async def test_a_query_is_a_guard(database: Any) -> None:
+    look = Statement("select 1 from staged where token = ?", (1,), rows=1, otherwise=LostRace())
+    with pytest.raises(LostRace):
+        await database.apply(look)
+    with pytest.raises(LostRace):
+        await database.apply(stage(b"x", token=2), look)
+    assert await paths(database, 2) == []
+    await database.apply(stage(b"a"), look)
+    with pytest.raises(LostRace):
+        await database.apply(stage(b"b"), look)
     assert await paths(database) == [b"a"]
 
 
@@ -480,6 +502,82 @@ async def test_a_branch_and_a_tag_cannot_have_one_name(database: Any) -> None:
     won = await asyncio.gather(*(claim(number) for number in range(100)))
     assert sum(won) == 50
     assert await database.one("select count(*) from refs") == (50,)
+
+
+async def test_whoever_has_a_branch_for_itself_sees_all_that_shared_it(database: Any, opened: Any) -> None:
+    """Rows go under the token that the branch shows; what a seal sets aside gets no row after it."""
+    await database.apply(Statement(BRANCH, (1,)))
+    handles = [database, opened()]
+    lock = Lock(Scope.BRANCH, 1)
+    put = "insert into staged (token, path, value) select staging_token, ?, ? from refs where name = 'main'"
+    counted: dict[int, int] = {}
+    sealing = True
+
+    async def write(number: int) -> None:
+        n = 0
+        while sealing:
+            n += 1
+            path = b"%02d %06d" % (number, n)
+            await handles[number % 2].apply(Statement(put, (path, b""), rows=1, otherwise=LostRace(), locks=(lock,)))
+
+    async def seal() -> None:
+        nonlocal sealing
+        alone = (Lock(Scope.BRANCH, 1, exclusive=True),)
+        for token in range(1, 60):
+            move = "update refs set staging_token = staging_token + 1 where name = 'main'"
+            count = "update installation set value = (select count(*) from staged where token = ?) where key = 'count'"
+            count += " returning value"
+            [_, [[rows]]] = await handles[token % 2].apply(
+                Statement(move, rows=1, locks=alone), Statement(count, (token,), rows=1)
+            )
+            counted[token] = int(rows)
+        sealing = False
+
+    await database.apply(Statement("insert into installation (key, value) values ('count', '')"))
+    async with asyncio.TaskGroup() as group:
+        group.create_task(seal())
+        for number in range(8):
+            group.create_task(write(number))
+    for token, rows in counted.items():
+        assert await database.one("select count(*) from staged where token = ?", (token,)) == (rows,), "a late row"
+    assert sum(counted.values()) > 0
+
+
+async def test_locks_of_many_scopes_are_taken_in_one_order(database: Any, opened: Any) -> None:
+    handles = [database, opened()]
+    locks = [Lock(Scope.BRANCH, 2, exclusive=True), Lock(Scope.REPOSITORY, 7), Lock(Scope.BRANCH, 1, exclusive=True)]
+
+    async def client(number: int) -> None:
+        for n in range(10):
+            mine = locks if n % 2 else locks[::-1]
+            path = b"%d %d" % (number, n)
+            await handles[number % 2].apply(
+                *(Statement(STAGE, (at, path, b""), rows=1, locks=(lock,)) for at, lock in enumerate(mine))
+            )
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(8):
+            group.create_task(client(number))
+    assert await database.one("select count(*) from staged") == (8 * 10 * 3,)
+
+
+async def test_transactions_that_wait_for_each_other_end_all_the_same(database: Any, opened: Any) -> None:
+    """Rows written in two orders: where that is a deadlock, one is undone and run again."""
+    await database.apply(stage(b"a", b"0"), stage(b"b", b"0"))
+    handles = [database, opened()]
+    update = "update staged set value = ? where path = ?"
+
+    async def client(number: int) -> None:
+        order = (b"a", b"b") if number % 2 else (b"b", b"a")
+        for n in range(3):
+            value = b"%d %d" % (number, n)
+            await handles[number % 2].apply(*(Statement(update, (value, path), rows=1) for path in order))
+
+    async with asyncio.TaskGroup() as group:
+        for number in range(4):
+            group.create_task(client(number))
+    rows = await database.all("select value from staged")
+    assert rows[0] == rows[1]
 
 
 # -- opening and closing -----------------------------------------------------------------------------------------------
