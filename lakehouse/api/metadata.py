@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING
 
 from lakehouse.asgi.responses import JSON_HEADERS, Response, json_bytes, redirection
+from lakehouse.asgi.streaming import DEFAULT_TYPE, SAFETY
 from lakehouse.core.errors import DataMissing, InvalidArgument, StoredObjectNotFound
 from lakehouse.versioning import addresses, resolve
 from lakehouse.wire.metadata import StorageURI
@@ -42,8 +43,7 @@ async def get_metadata_object(services: Services, call: Call[MetadataObjectQuery
         reader = await store.objects.get(location)
     except StoredObjectNotFound as error:
         raise DataMissing from error
-    headers = [(b"content-type", b"application/octet-stream"), (b"x-content-type-options", b"nosniff")]
-    return Response(200, headers, await reader.read())
+    return Response(200, [(b"content-type", DEFAULT_TYPE.encode()), *SAFETY], await reader.read())
 
 
 async def _address(services: Services, call: Call[None, None], node_id: str) -> Response:

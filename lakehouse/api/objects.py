@@ -90,7 +90,7 @@ async def upload_object(services: Services, call: Call[wire.UploadObjectQuery, N
     if_absent = only_if_absent(call)
     path = parse_path(call.query.path)
     await objects.require_branch(services.lake, call.path["repository"], call.path["branch"])
-    upload = await read_upload(call)
+    upload = await read_upload(call, limit=services.object_size)
     stored = await objects.upload_object(
         services.lake,
         call.path["repository"],

@@ -50,6 +50,8 @@ async def internal_delete_branch_protection_rule(
     services: Services, call: Call[None, BranchProtectionRuleDeletion]
 ) -> Response:
     pattern = call.body.pattern
+    record = await resolve.repository(services.lake, call.path["repository"])
+    protection.require_not_read_only(record, force=False)
     if pattern not in (await _rules(services, call.path["repository"])).patterns:
         return Response(404)
     await _change(services, call.path["repository"], lambda patterns: [kept for kept in patterns if kept != pattern])

@@ -23,7 +23,7 @@ PROTOCOL_LEVEL = "1.84.0"
 
 
 class Services(msgspec.Struct, frozen=True, eq=False):
-    """The engine, who may use it, and what the server is."""
+    """The engine, who may use it, and what the server is. `object_size`: the largest upload, in bytes."""
 
     lake: Lake
     authenticator: Authenticator
@@ -31,6 +31,7 @@ class Services(msgspec.Struct, frozen=True, eq=False):
     ring: KeyRing
     version: str
     clock: Clock
+    object_size: int | None = None
 
 
 def actor(call: Call[Any, Any]) -> Actor:

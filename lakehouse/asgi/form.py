@@ -16,7 +16,7 @@ from python_multipart.multipart import parse_options_header
 
 from lakehouse.asgi.call import STREAM_CHUNK, header_text
 from lakehouse.asgi.streaming import DEFAULT_TYPE
-from lakehouse.core.errors import IncompleteBody, InvalidArgument
+from lakehouse.core.errors import BodyTooLarge, IncompleteBody, InvalidArgument
 
 if TYPE_CHECKING:
     from lakehouse.asgi.call import Call
@@ -34,18 +34,37 @@ class Upload(msgspec.Struct):
     size: int | None
 
 
-async def read_upload(call: Call[Any, Any]) -> Upload:
-    """Begin to read an upload. Raises InvalidArgument for a form that is malformed or has no part `content`."""
+async def read_upload(call: Call[Any, Any], *, limit: int | None = None) -> Upload:
+    """Begin to read an upload of at most `limit` bytes.
+
+    Raises InvalidArgument for a form that is malformed or has no part `content`, BodyTooLarge for an announced length
+    above the limit; for one that was not announced, the body raises it.
+    """
     declared = call.header(b"content-type") or ""
     kind, options = parse_options_header(declared)
     if kind != b"multipart/form-data":
-        return Upload(declared or DEFAULT_TYPE, call.stream(), call.content_length)
+        if limit is not None and (call.content_length or 0) > limit:
+            raise _too_large(limit)
+        return Upload(declared or DEFAULT_TYPE, _limited(call.stream(), limit), call.content_length)
     boundary = options.get(b"boundary")
     if not boundary:
         raise InvalidArgument("multipart upload: no boundary in Content-Type: invalid value: validation error")
     form = _Form(call, boundary)
     await form.find()
-    return Upload(form.content_type or DEFAULT_TYPE, form.body(), None)
+    return Upload(form.content_type or DEFAULT_TYPE, _limited(form.body(), limit), None)
+
+
+async def _limited(body: AsyncIterator[bytes], limit: int | None) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in body:
+        size += len(chunk)
+        if limit is not None and size > limit:
+            raise _too_large(limit)
+        yield chunk
+
+
+def _too_large(limit: int) -> BodyTooLarge:
+    return BodyTooLarge(f"object: larger than {limit} bytes: invalid value: validation error")
 
 
 class _Form:

@@ -32,13 +32,14 @@ _SHOWN = frozenset(
         "audio/wav", "audio/webm",
     }
 )  # fmt: skip
-_SAFETY: Headers = [
+SAFETY: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"SAMEORIGIN"),
     (b"content-security-policy", b"sandbox; default-src 'none'"),
     (b"cache-control", b"no-store, must-revalidate"),
     (b"expires", b"0"),
 ]
+"""On every answer with users' bytes."""
 
 
 class ObjectFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +60,7 @@ def object_headers(facts: ObjectFacts) -> Headers:
         (b"etag", _header_value(etag(facts.checksum))),
         (b"last-modified", formatdate(facts.mtime, usegmt=True).encode()),
         (b"content-disposition", disposition(facts.path, kind)),
-        *_SAFETY,
+        *SAFETY,
     ]
 
 

@@ -102,6 +102,7 @@ class Application:
             ring=ring,
             version=__version__,
             clock=clock,
+            object_size=config.limits.object_size,
         )
         self._api = ApiApp(
             services,

@@ -8,7 +8,6 @@ effective at once, in every process.
 from __future__ import annotations
 
 import hashlib
-import re
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,8 +15,11 @@ import msgspec
 from lakehouse.core.errors import ProtectedBranch, ReadOnlyRepository, RepositoryInDeletion
 from lakehouse.core.records import Repository, RepositoryState
 from lakehouse.meta import repositories, settings
+from lakehouse.versioning.glob import parse_glob
 
 if TYPE_CHECKING:
+    import re
+
     from lakehouse.core.ids import BranchName, RepositoryId
     from lakehouse.versioning.lake import Lake
 
@@ -46,40 +48,11 @@ class ProtectionCache:
         version, compiled = self._rules.get(repository.id, (-1, ()))
         if version != repository.settings_version:
             rules = await get(lake, repository)
-            compiled = tuple(re.compile(glob_expression(pattern)) for pattern in rules.patterns)
+            compiled = tuple(parse_glob(pattern) for pattern in rules.patterns)
             if len(self._rules) >= _SIZE:
                 self._rules.clear()
             self._rules[repository.id] = (repository.settings_version, compiled)
         return any(pattern.fullmatch(branch) for pattern in compiled)
-
-
-def glob_expression(pattern: str) -> str:
-    """A glob (`*`, `?`, `[..]`, `{a,b}`) as a regular expression."""
-    out: list[str] = []
-    depth = 0
-    at = 0
-    while at < len(pattern):
-        char = pattern[at]
-        at += 1
-        if char == "*":
-            out.append(".*")
-        elif char == "?":
-            out.append(".")
-        elif char == "[" and (end := pattern.find("]", at + 1)) > 0:
-            inside = pattern[at:end].replace("\\", "\\\\").replace("[", "\\[")
-            out.append(f"[^{inside[1:]}]" if inside[0] in "!^" else f"[{inside}]")
-            at = end + 1
-        elif char == "{" and pattern.find("}", at) > 0:
-            depth += 1
-            out.append("(?:")
-        elif char == "," and depth:
-            out.append("|")
-        elif char == "}" and depth:
-            depth -= 1
-            out.append(")")
-        else:
-            out.append(re.escape(char))
-    return "".join(out)
 
 
 def require_active(repository: Repository) -> None:
@@ -115,8 +88,13 @@ async def get(lake: Lake, repository: Repository) -> Rules:
 
 
 async def set_rules(lake: Lake, repository: Repository, patterns: list[str], *, if_etag: str | None) -> None:
-    """Replace the rules; with `if_etag` only when theirs is that one. Raises PreconditionFailed, ReadOnlyRepository."""
+    """Replace the rules; with `if_etag` only when theirs is that one.
+
+    Raises PreconditionFailed, ReadOnlyRepository, InvalidArgument (a pattern that cannot be read).
+    """
     require_not_read_only(repository, force=False)
+    for pattern in patterns:
+        parse_glob(pattern)
     value = msgspec.json.encode(sorted(set(patterns))).decode()
     etag = hashlib.sha256(value.encode()).hexdigest()[:32]
     store = (

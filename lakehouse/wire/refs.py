@@ -17,7 +17,10 @@ from lakehouse.wire.paging import DEFAULT_AMOUNT, Amount
 
 
 class LogCommitsQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`limit`: at most `amount` in all. `since` is RFC 3339, `stop_at` a commit that is still listed."""
+    """`limit`: at most `amount` in all. `since` is RFC 3339, `stop_at` a commit that is still listed.
+
+    Raises InvalidArgument for a `since` that is no time.
+    """
 
     after: str = ""
     amount: Amount = DEFAULT_AMOUNT
@@ -27,6 +30,10 @@ class LogCommitsQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=T
     first_parent: bool = False
     since: str = ""
     stop_at: str = ""
+
+    def __post_init__(self) -> None:
+        if self.since:
+            parse_time(self.since, argument="since")
 
     @property
     def items(self) -> int:

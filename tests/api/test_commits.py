@@ -69,7 +69,7 @@ async def test_empty_message_and_date(repo) -> None:
     made = await repo.commit("", date=1_000_000_000)
     assert (made["message"], made["creation_date"]) == ("", 1_000_000_000)
     log = (await repo.done("GET", "/refs/main/commits"))["results"]
-    assert [one["id"] for one in log][0] == made["id"]
+    assert log[0]["id"] == made["id"]
 
 
 @pytest.mark.parametrize(

@@ -128,8 +128,8 @@ async def test_create_only_if_absent(repo) -> None:
     assert await repo.paths() == ["a"]
 
 
-PATHS = ["a b", "ü/ä", "/leading", "a//b", "..", "../../etc/passwd", "a/./b", "%2F", "a%2Fb", "nul\x00", "\n", "q?x=1&y",
-         "dir/", "+", "a" * 1024, "é" * 512, "\U0001f30a"]  # fmt: skip
+PATHS = ["a b", "ü/ä", "/leading", "a//b", "..", "../../etc/passwd", "a/./b", "%2F", "a%2Fb", "nul\x00", "\n",
+         "q?x=1&y", "dir/", "+", "a" * 1024, "é" * 512, "\U0001f30a"]  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PATHS, ids=lambda path: ascii(path)[:20])
@@ -164,8 +164,8 @@ async def test_any_path_is_only_a_name(repo, path: str) -> None:
 )
 @pytest.mark.parametrize(
     "route",
-    ["GET refs/main/objects", "GET refs/main/objects/stat", "POST branches/main/objects", "DELETE branches/main/objects",
-     "GET branches/main/staging/backing", "GET refs/main/objects/underlyingProperties"],
+    ["GET refs/main/objects", "GET refs/main/objects/stat", "POST branches/main/objects",
+     "DELETE branches/main/objects", "GET branches/main/staging/backing", "GET refs/main/objects/underlyingProperties"],
 )  # fmt: skip
 async def test_bad_paths(repo, route: str, query: str, text: str) -> None:
     method, path = route.split()
@@ -248,7 +248,7 @@ async def test_file_names(repo) -> None:
     for path, name in {
         'a"b\\c': "attachment; filename=\"a_b_c\"; filename*=UTF-8''a%22b%5Cc",
         "x/ü": "attachment; filename=\"_\"; filename*=UTF-8''%C3%BC",
-        "x\r\nset-cookie: a=b": "attachment; filename=\"x__set-cookie: a=b\"; filename*=UTF-8''x%0D%0Aset-cookie%3A%20a%3Db",
+        "x\r\nset-cookie: a": "attachment; filename=\"x__set-cookie: a\"; filename*=UTF-8''x%0D%0Aset-cookie%3A%20a",
     }.items():
         await repo.put(path)
         answer = await read(repo, path)
