@@ -29,7 +29,9 @@ _OPTIONS = {
     "port": click.option("--port", type=click.IntRange(0, 65535), help="Port to listen on; 0 for any free one [8000]."),
     "data": click.option("--data", type=click.Path(file_okay=False), help="Data directory [~/.local/share/lakehouse]."),
     "workers": click.option("--workers", type=click.IntRange(1, 64), help="Number of server processes [1]."),
-    "database": click.option("--database", metavar="URL", help="Metadata database [sqlite:DATA/metadata.sqlite]."),
+    "database": click.option(
+        "--database", metavar="URL", help="sqlite:PATH or postgresql://.. [DATA/metadata.sqlite]."
+    ),
     "object_store": click.option("--object-store", metavar="URL", help="s3://BUCKET [the embedded store in DATA]."),
     "external_url": click.option("--external-url", metavar="URL", help="How clients reach the server."),
 }

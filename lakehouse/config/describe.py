@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import re
 from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 
 import msgspec
@@ -15,6 +16,10 @@ from lakehouse.config.model import Config, Secret
 
 if TYPE_CHECKING:
     from lakehouse.config.load import Loaded
+
+
+_PASSWORD = re.compile(r"(://[^/@:]*:)[^@/]+(?=@)|([?&]password=)[^&]+")
+"""A password in a URL."""
 
 
 class Line(msgspec.Struct, frozen=True):
@@ -38,6 +43,8 @@ def _value(config: Config, key: str) -> Any:
 
 
 def _shown(value: Any) -> Any:
+    if isinstance(value, str):
+        return _PASSWORD.sub(lambda found: (found[1] or found[2]) + "***", value)
     return repr(value) if isinstance(value, Secret) else value
 
 

@@ -46,7 +46,13 @@ class Database(msgspec.Struct, frozen=True):
     """Where names, branches and uncommitted changes are kept."""
 
     url: str = ""
-    """`sqlite:PATH`, or empty for `metadata.sqlite` in the data directory."""
+    """`sqlite:PATH`, or empty for `metadata.sqlite` in the data directory. `postgresql://USER@HOST:PORT/DATABASE` for
+    several servers on one database; then `secret` must be set.
+    """
+    password: Secret = Secret()
+    """Password for PostgreSQL, so that it need not stand in the URL, which `lakehouse config show` prints."""
+    connections: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 16
+    """Most connections to PostgreSQL, for each worker."""
     inline_reads: bool = True
     """Answer small SQLite reads in the event loop. Switch it off when the database is on a slow disk."""
 
@@ -123,7 +129,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """How long requests may take to finish after SIGTERM."""
     secret: Secret = Secret()
     """Master secret that all keys come from, 16 bytes or more. Empty: the file `secret` in the data directory, made at
-    first start.
+    first start. With PostgreSQL it must be set, the same for every server.
     """
     other_secret: Secret = Secret()
     """A second master secret that is accepted too, while the secret is being changed."""

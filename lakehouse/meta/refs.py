@@ -299,6 +299,12 @@ async def version(db: Database, branch: BranchId) -> int:
     return int(row[0])
 
 
+async def was_moved(db: Database, branch: BranchId, *, old: CommitId, new: CommitId) -> bool:
+    """Whether the branch's head went from `old` to `new` at some time."""
+    sql = "select 1 from reflog where branch = ? and old = ? and new = ? limit 1"
+    return await db.one(sql, (branch, old, new)) is not None
+
+
 def log(
     branch: BranchId, *, old: CommitId, new: CommitId, operation: str, actor: str, request: str, now: int
 ) -> Statement:

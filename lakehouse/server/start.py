@@ -21,13 +21,17 @@ from lakehouse.core.errors import BadConfiguration, LakehouseError, StartupError
 from lakehouse.core.records import Credentials
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Callable
 
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
     from lakehouse.db.port import Database
 
-DATABASES = {"sqlite": "lakehouse.db.sqlite:SqliteDatabase"}
+DATABASES = {
+    "sqlite": "lakehouse.db.sqlite:SqliteDatabase",
+    "postgresql": "lakehouse.db.postgres:PostgresDatabase",
+    "postgres": "lakehouse.db.postgres:PostgresDatabase",
+}
 """Driver classes by the scheme of `database.url`."""
 DATABASE_FILE = "metadata.sqlite"
 SECRET_FILE = "secret"  # noqa: S105  (a file's name)
@@ -58,27 +62,54 @@ def data_folder(config: Config) -> Path:
 
 def open_ring(config: Config) -> KeyRing:
     """The keys. Raises StartupError."""
-    current = (
-        configured_secret(config.secret.reveal())
-        if config.secret
-        else generated_secret(data_folder(config) / SECRET_FILE)
-    )
+    if config.secret:
+        current = configured_secret(config.secret.reveal())
+    elif _scheme(config) != "sqlite":
+        raise BadConfiguration(
+            "secret: a database that several servers share needs a configured secret, the same for all of them: set "
+            "LAKEHOUSE_SECRET; `openssl rand -hex 32` makes a good one"
+        )
+    else:
+        current = generated_secret(data_folder(config) / SECRET_FILE)
     return KeyRing(current, configured_secret(config.other_secret.reveal()) if config.other_secret else None)
 
 
 def open_database(config: Config) -> Database:
     """The metadata database, as it is: not migrated. Raises StartupError."""
-    scheme, _, rest = (config.database.url or f"sqlite:{data_folder(config) / DATABASE_FILE}").partition(":")
-    driver = DATABASES.get(scheme)
-    if driver is None:
+    scheme = _scheme(config)
+    if scheme not in DATABASES:
         known = ", ".join(f"{name}:..." for name in DATABASES)
         raise BadConfiguration(f"database.url: no database of the kind {scheme!r}; known are {known}")
+    return _open_sqlite(config) if scheme == "sqlite" else _open_postgres(config)
+
+
+def _scheme(config: Config) -> str:
+    return config.database.url.partition(":")[0] if config.database.url else "sqlite"
+
+
+def _open_sqlite(config: Config) -> Database:
+    rest = config.database.url.partition(":")[2] or str(data_folder(config) / DATABASE_FILE)
     path = Path(rest.removeprefix("//")).expanduser().absolute()
     if not path.parent.is_dir():
         raise BadConfiguration(f"database.url: the folder {path.parent} does not exist")
-    module, _, name = driver.partition(":")
-    made = getattr(import_module(module), name)
-    return cast("Database", made(path, inline_reads=config.database.inline_reads))
+    return cast("Database", _driver("sqlite")(path, inline_reads=config.database.inline_reads))
+
+
+def _open_postgres(config: Config) -> Database:
+    try:
+        driver = _driver("postgresql")
+    except ModuleNotFoundError as error:
+        raise BadConfiguration(
+            "database.url: PostgreSQL needs its driver: pip install 'lakehouse[postgres]'"
+        ) from error
+    settings = config.database
+    made = driver(settings.url, password=settings.password.reveal(), connections=settings.connections)
+    return cast("Database", made)
+
+
+def _driver(scheme: str) -> Callable[..., object]:
+    module, _, name = DATABASES[scheme].partition(":")
+    return cast("Callable[..., object]", getattr(import_module(module), name))
 
 
 @asynccontextmanager

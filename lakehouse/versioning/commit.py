@@ -20,6 +20,7 @@ from lakehouse.core.errors import (
     LostRace,
     NoChanges,
     NotFound,
+    OutcomeUnknown,
     StoredObjectNotFound,
 )
 from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken, is_commit_id
@@ -168,12 +169,12 @@ async def land(
     operation: str,
     actor: Actor,
 ) -> None:
-    """Insert a commit and make it the branch's head, in one guarded transaction. Raises LostRace.
+    """Insert a commit and make it the branch's head, in one guarded transaction. Raises LostRace, OutcomeUnknown.
 
     `taken` are the sealed areas that leave the branch with it: they went in, or change nothing.
     """
     now = lake.now
-    await lake.db.apply(
+    transaction = (
         commits.insert(repository.id, made, paths),
         refs.move_head(branch, head=made.id, taken=taken, leaves_staging=operation == "commit", now=now),
         *staging.drop(taken, now=now),
@@ -187,4 +188,9 @@ async def land(
             now=now,
         ),
     )
+    try:
+        await lake.db.apply(*transaction)
+    except OutcomeUnknown:
+        if not await refs.was_moved(lake.db, branch.id, old=branch.commit_id, new=made.id):
+            raise
     keep_record(lake, repository, made, paths)
