@@ -15,6 +15,7 @@ from lakehouse.api.errors import error_response
 from lakehouse.api.handlers import handlers
 from lakehouse.api.services import Services
 from lakehouse.asgi.dispatch import ApiApp
+from lakehouse.asgi.identity import rest_identity
 from lakehouse.asgi.limits import Limits
 from lakehouse.asgi.origin import Origin
 from lakehouse.auth import keys, setup
@@ -32,13 +33,9 @@ from lakehouse.versioning.sweeping import sweep_for_ever
 from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
-    from typing import Any
-
-    from lakehouse.asgi.call import Call
     from lakehouse.asgi.types import Message, Receive, Scope, Send
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
-    from lakehouse.core.records import User
     from lakehouse.s3.app import S3App
 
 
@@ -108,7 +105,7 @@ class Application:
             services,
             OPERATIONS,
             handlers(OPERATIONS),
-            authenticate=Gate(authenticator).authenticate,
+            authenticate=rest_identity(authenticator),
             authorize=services.checker.authorize,
             errors=error_response,
             origin=Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies),
@@ -124,21 +121,6 @@ class Application:
         await self._lake.background.drain()
         await self._lake.stores.close()
         await self._lake.db.close()
-
-
-class Gate:
-    """Who calls the REST side."""
-
-    def __init__(self, authenticator: Authenticator) -> None:
-        self._authenticator = authenticator
-
-    async def authenticate(self, call: Call[Any, Any]) -> User | None:
-        """The caller, None without credentials. Raises Unauthenticated."""
-        wanted = {name.decode(): value.decode("latin-1") for name, value in call.headers if name in _CREDENTIAL_HEADERS}
-        return await self._authenticator.authenticate(wanted, method=call.operation.method)
-
-
-_CREDENTIAL_HEADERS = frozenset({b"authorization", b"cookie", b"host", b"origin", b"sec-fetch-site"})
 
 
 def create_app(config: Config) -> Application:

@@ -156,6 +156,14 @@ async def frozen(api):
     return await make(api, read_only=True)
 
 
+async def read_object(repo: Repo, path: str, *, ref: str = "main", method: str = "GET", headers=None, **query):
+    return await repo.ask(method, f"/refs/{ref}/objects", params={"path": path, **query}, headers=headers)
+
+
+async def stat_object(repo: Repo, path: str, ref: str = "main", **query):
+    return await repo.done("GET", f"/refs/{ref}/objects/stat", params={"path": path, **query})
+
+
 def refused(answer: httpx2.Response, status: int, text: str = "") -> None:
     """The answer is an error object of this status whose message contains `text`."""
     assert answer.status_code == status, answer.text

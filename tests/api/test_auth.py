@@ -302,3 +302,18 @@ async def test_setup_from_elsewhere_needs_the_printed_token(empty) -> None:
         refused(await client.post("/setup_lakefs", json=body, headers=wrong), 403, "needs the token")
         answer = await client.post("/setup_lakefs", json=body, headers={"x-lakehouse-setup-token": token})
         assert answer.status_code == 200
+
+
+async def test_behind_a_proxy_the_own_origin_is_the_outer_one(tmp_path) -> None:
+    made = await started(tmp_path, Hands(), external_url="https://lake.example.org")
+    try:
+        async with made.client() as client:
+            answer = await client.post("/auth/login", json={"access_key_id": KEY, "secret_access_key": SECRET})
+            assert all(cookie.endswith("; Secure") for cookie in answer.headers.get_list("set-cookie"))
+            client.cookies.clear()
+            cookie = {"cookie": f"internal_auth_session={answer.json()['token']}"}
+            for origin, status in (("https://lake.example.org", 204), ("http://localhost:8000", 401)):
+                headers = cookie | {"origin": origin}
+                assert (await client.post("/statistics", json={"events": []}, headers=headers)).status_code == status
+    finally:
+        await made.application.stop()
