@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What lies in the tables: indexes that answer, folds, reserved tokens, the sweeper."""
+
+from __future__ import annotations
+
+import pytest
+
+from lakehouse.core.errors import LinkAddressExpired, StagingMoved
+from lakehouse.core.paths import parse_path
+from lakehouse.core.records import RefKind
+from lakehouse.db.sqlite import SqliteDatabase
+from lakehouse.meta import commits, refs
+from lakehouse.meta import staging as rows
+from lakehouse.versioning import fold, objects, resolve, staging, sweeping
+from tests.lakes import changes, commit_all, error_of, link, put, seal, shown
+
+pytestmark = pytest.mark.anyio
+ON_SQLITE = pytest.mark.parametrize("metadata", ["sqlite"], indirect=True)
+"""Plans are asked for in its words."""
+
+
+class Recorder:
+    """A Database that remembers its reads."""
+
+    def __init__(self, db):
+        self.db, self.reads = db, []
+
+    async def one(self, sql, params=()):
+        self.reads.append((sql, params))
+        return await self.db.one(sql, params)
+
+    async def all(self, sql, params=()):
+        self.reads.append((sql, params))
+        return await self.db.all(sql, params)
+
+    async def apply(self, *statements):
+        return await self.db.apply(*statements)
+
+
+async def plan_of(db, sql, params):
+    if not isinstance(db, SqliteDatabase):
+        pytest.skip("these plans are SQLite's")
+    return [row[3] for row in await db.all("explain query plan " + sql, params)]
+
+
+def only_searches(plan):
+    """No table is gone through from end to end, nothing is sorted."""
+    return not any(
+        "SCAN" in step.replace("SCAN (", "").replace("CONSTANT ROW", "") or "TEMP B-TREE" in step for step in plan
+    )
+
+
+@ON_SQLITE
+async def test_reads_are_answered_by_indexes(lake, repo):
+    await put(lake, repo, "main", a="1", b="2")
+    made = await commit_all(lake, repo, "main")
+    found, branch = await resolve.branch(lake, repo, "main")
+    tokens = (branch.staging_token, 5, 6)
+    db = Recorder(lake.db)
+    await refs.find(db, repo, "main")
+    await refs.find_with_row(db, repo, "main", b"a")
+    await refs.find_with_page(db, repo, "main", start=b"a", end=b"b", limit=10)
+    await refs.find_with_page(db, repo, "main", start=b"a", end=None, limit=10)
+    await refs.page(db, found.id, RefKind.BRANCH, prefix="m", after="", hidden=False, limit=10)
+    await refs.page(db, found.id, RefKind.TAG, prefix="", after="a", hidden=True, limit=10)
+    await refs.some(db, found.id)
+    await refs.version(db, branch.id)
+    await rows.rows(db, branch.id, branch.staging_token, start=b"", end=None, limit=10)
+    await rows.value(db, branch.id, tokens, b"a")
+    await rows.is_empty(db, tokens)
+    async for _ in rows.scan(db, branch.staging_token, start=b"a", end=b"z"):
+        pass
+    await rows.sweep(db, before=5)
+    await commits.find(db, found.id, made.id)
+    await commits.find_with_paths(db, found.id, made.id)
+    await commits.find_by_prefix(db, found.id, made.id[:5])
+    assert len(db.reads) == 16
+    for sql, params in db.reads:
+        plan = await plan_of(lake.db, sql, params)
+        assert only_searches(plan), (sql, plan)
+
+
+@ON_SQLITE
+async def test_writes_are_answered_by_indexes(lake, repo):
+    _, branch = await resolve.branch(lake, repo, "main")
+    statements = [
+        rows.put(branch.id, b"a", b"v"),
+        rows.put_at_epoch(branch.id, b"a", b"v", 1),
+        rows.put_over(branch.id, b"a", b"v", version=1, seen=None),
+        rows.put_over(branch.id, b"a", b"v", version=1, seen=b"v"),
+        *rows.publish(branch.id, 7, fresh=8, epoch=None, now=1),
+        rows.require_epoch(branch.id, 1),
+        rows.remove_range(branch.id, start=b"a", end=None),
+        rows.abandon(7, now=1),
+        refs.seal(branch.id, 9),
+        refs.move_head(branch, head="x", taken=(5, 6), leaves_staging=True, now=1),
+        refs.replace_sealed(branch, taken=(5, 6), by=7),
+        refs.delete_branch(branch),
+    ]
+    for statement in statements:
+        plan = await plan_of(lake.db, statement.sql, statement.params)
+        assert only_searches(plan), (statement.sql, plan)
+
+
+@ON_SQLITE
+async def test_a_scan_would_be_noticed(lake, repo):
+    assert not only_searches(await plan_of(lake.db, "select * from staged where value = ?", (b"",)))
+    assert not only_searches(await plan_of(lake.db, "select * from dropped where at < ? order by token", (1,)))
+
+
+async def sealed_of(lake, repo, branch="main"):
+    _, found = await resolve.branch(lake, repo, branch)
+    return found.sealed
+
+
+@pytest.mark.parametrize("page", [1, 2, 1000])
+async def test_folding_changes_nothing_that_is_shown(lake, repo, monkeypatch, page):
+    monkeypatch.setattr(rows, "PAGE", page)
+    await put(lake, repo, "main", a="0", b="0", c="0")
+    await commit_all(lake, repo, "main")
+    expected = {"a": "0", "b": "0", "c": "0"}
+    for number in range(fold.MOST):
+        await put(lake, repo, "main", a=f"{number}", **{f"n{number}": "1"})
+        await objects.delete_object(lake, repo, "main", parse_path("bc"[number % 2]))
+        await seal(lake, repo, "main")
+        expected |= {"a": f"{number}", f"n{number}": "1"}
+    await lake.background.drain()
+    assert len(await sealed_of(lake, repo)) == fold.MOST
+    await link(lake, repo, "main", "b", "back")
+    await seal(lake, repo, "main")
+    await link(lake, repo, "main", "top")
+    del expected["c"]
+    expected |= {"b": "back", "top": "c1"}
+    assert await shown(lake, repo, "main") == expected
+    before = await changes(lake, repo, "main")
+    await lake.background.drain()
+    assert len(await sealed_of(lake, repo)) == 1
+    assert await shown(lake, repo, "main") == expected
+    assert await changes(lake, repo, "main") == before
+    assert (await lake.db.all("select count(*) from dropped"))[0][0] == fold.MOST + 1 + 1  # and the commit's own
+    lake.clock.now += 700
+    await sweeping.sweep(lake)
+    assert await shown(lake, repo, "main") == expected
+    await commit_all(lake, repo, "main")
+    assert await shown(lake, repo, "main@") == expected
+
+
+async def test_folding_takes_turns_and_loses_races(lake, repo, monkeypatch):
+    for number in range(fold.MOST + 1):
+        await link(lake, repo, "main", f"n{number}")
+        _, branch = await resolve.branch(lake, repo, "main")
+        await lake.db.apply(refs.seal(branch.id, 100 + number))
+    _, branch = await resolve.branch(lake, repo, "main")
+    scan = fold.changes.rows
+
+    async def overtaken(*args, **options):
+        await lake.db.apply(refs.drop_staging(branch, 77, now=lake.now))  # a reset by another process
+        async for page in scan(*args, **options):
+            yield page
+
+    monkeypatch.setattr(fold.changes, "rows", overtaken)
+    assert not await fold.fold(lake, repo, branch)
+    assert await shown(lake, repo, "main") == {}
+    assert not await fold.fold(lake, repo, branch)  # few are sealed now
+    lake.clock.now += 700
+    await sweeping.sweep(lake)
+    assert await lake.db.all("select token from dropped") == []
+
+
+async def test_a_commit_whose_areas_are_folded_meanwhile_takes_them(lake, repo, monkeypatch):
+    from lakehouse.versioning import commit
+
+    for number in range(fold.MOST):
+        await link(lake, repo, "main", f"n{number}")
+        _, branch = await resolve.branch(lake, repo, "main")
+        await lake.db.apply(refs.seal(branch.id, 100 + number))
+    await link(lake, repo, "main", "last")
+    apply, done = commit.apply, []
+
+    async def while_another_process_folds(*args, **options):
+        applied = await apply(*args, **options)
+        if not done:
+            done.append(True)
+            _, seen = await resolve.branch(lake, repo, "main")
+            assert await fold._fold(lake, seen)
+        return applied
+
+    monkeypatch.setattr(commit, "apply", while_another_process_folds)
+    await commit_all(lake, repo, "main")
+    assert done
+    assert len(await shown(lake, repo, "main@")) == fold.MOST + 1
+    assert await changes(lake, repo, "main") == {}
+
+
+# -- atomic batches ----------------------------------------------------------------------------------------------------
+
+
+async def open_with(lake, repo, count, *, atomic=True, token=False, monkeypatch=None):
+    paths = [parse_path(f"p/{number:03}") for number in range(count)]
+    where = await staging.get_physical_addresses(lake, repo, "main", paths)
+    batch = await staging.open_batch(lake, repo, "main", atomic=atomic)
+    links = [
+        staging.Link(
+            path=path, physical_address=at.physical_address, checksum="b", size=1, token=at.token if token else None
+        )
+        for path, at in zip(paths, where, strict=True)
+    ]
+    return batch, links
+
+
+async def test_an_abandoned_batch_is_swept(lake, repo, monkeypatch):
+    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    batch, links = await open_with(lake, repo, 5)
+    await batch.add(links)
+    await batch.abandon()
+    lake.clock.now += 700
+    await sweeping.sweep(lake)
+    assert await lake.db.all("select token from staged union select token from dropped") == []
+
+
+async def test_a_batch_whose_client_is_gone_is_swept_later(lake, repo, monkeypatch):
+    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    batch, links = await open_with(lake, repo, 5)
+    await batch.add(links)
+    lake.clock.now += lake.address_validity - 10
+    await sweeping.sweep(lake)
+    assert (await lake.db.all("select count(*) from staged")) == [(5,)]
+    lake.clock.now += 700
+    await sweeping.sweep(lake)
+    assert await lake.db.all("select token from staged union select token from dropped") == []
+    assert await error_of(batch.finish()) is LinkAddressExpired
+    assert await shown(lake, repo, "main") == {}
+
+
+async def test_abandoning_what_was_published_loses_nothing(lake, repo, monkeypatch):
+    """The answer to the last transaction was lost, so the caller gives up what is on the branch already."""
+    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    batch, links = await open_with(lake, repo, 5)
+    await batch.add(links)
+    await batch.finish()
+    await batch.abandon()
+    lake.clock.now += 90_000
+    await sweeping.sweep(lake)
+    assert len(await shown(lake, repo, "main")) == 5
+
+
+async def test_a_batch_on_a_clean_branch_seals_no_empty_area(lake, repo, monkeypatch):
+    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    for number in range(2):
+        batch, links = await open_with(lake, repo, 3)
+        await batch.add(links)
+        await batch.finish()
+        assert len(await sealed_of(lake, repo)) == number + 1
+    await link(lake, repo, "main", "p/000", "newer")
+    assert (await shown(lake, repo, "main"))["p/000"] == "newer"
+
+
+@pytest.mark.parametrize("above", [2, 1000])
+async def test_a_batch_with_stale_tokens(lake, repo, monkeypatch, above):
+    monkeypatch.setattr(staging, "PUBLISH_ABOVE", above)
+    batch, links = await open_with(lake, repo, 5, token=True)
+    await batch.add(links)
+    await commit_all(lake, repo, "main", allow_empty=True)
+    with pytest.raises(StagingMoved) as moved:
+        await batch.finish()
+    await batch.abandon()
+    assert moved.value.location.token != links[0].token
+    assert await shown(lake, repo, "main") == {}
+
+
+async def test_items_with_stale_tokens_are_refused_one_by_one(lake, repo):
+    batch, links = await open_with(lake, repo, 2, atomic=False, token=True)
+    _, without = await open_with(lake, repo, 3, atomic=False)
+    assert len(await batch.add(links[:1])) == 1
+    await commit_all(lake, repo, "main")
+    stale, good = await batch.add([links[1], without[2]])
+    assert isinstance(stale, StagingMoved)
+    assert stale.location.token != links[1].token
+    assert isinstance(good, staging.Linked)
+    assert await changes(lake, repo, "main") == {"p/002": "added"}
+
+
+# -- the sweeper -------------------------------------------------------------------------------------------------------
+
+
+async def test_the_sweeper_waits_ten_minutes_and_takes_much_in_pieces(lake, repo, monkeypatch):
+    monkeypatch.setattr(rows, "PAGE", 3)
+    monkeypatch.setattr(rows, "DROPPED_AT_ONCE", 2)
+    for turn in range(5):
+        await put(lake, repo, "main", **{f"{turn}x{number}": "1" for number in range(4)})
+        await commit_all(lake, repo, "main")
+    await put(lake, repo, "main", kept="1")
+    lake.clock.now += sweeping.KEPT - 1
+    assert await sweeping.sweep(lake) == 0
+    lake.clock.now += 2
+    assert await sweeping.sweep(lake) == 5 * 4 + 5
+    assert await lake.db.all("select count(*) from staged") == [(1,)]
+    assert await lake.db.all("select count(*) from dropped") == [(0,)]
