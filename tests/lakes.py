@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lakes for tests of the engine: SQLite, a memory store, a clock by hand, and short words for what tests do often."""
+"""Lakes for tests of the engine: on SQLite or PostgreSQL and a memory store, and short words for frequent steps."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.core.errors import LakehouseError
 from lakehouse.core.paths import parse_path
 from lakehouse.core.signing import Signer
+from lakehouse.db.postgres import PostgresDatabase
 from lakehouse.db.sqlite import SqliteDatabase
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.store import NodeCache
@@ -43,9 +44,9 @@ def lake_on(db, objects, clock) -> Lake:
     )
 
 
-async def open_lake(path: Path, *, objects=None, clock=None) -> Lake:
-    """A lake on an SQLite file."""
-    db = SqliteDatabase(path)
+async def open_lake(where: Path | str, *, objects=None, clock=None) -> Lake:
+    """A lake on an SQLite file or the URL of a PostgreSQL database."""
+    db = PostgresDatabase(where, connections=8) if isinstance(where, str) else SqliteDatabase(where)
     await db.migrate()
     return lake_on(db, MemoryStore() if objects is None else objects, Hands() if clock is None else clock)
 

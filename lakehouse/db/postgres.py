@@ -12,6 +12,7 @@ goes away leaves all of it or nothing.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 Connection = psycopg.AsyncConnection[Any]
 Cursor = psycopg.AsyncCursor[Any]
+Run = Callable[[Connection, tuple[Statement, ...]], Awaitable[list[list[tuple[Any, ...]]]]]
 
 TRIES = 5
 """How often a transaction is run that the server gives up, or whose connection turns out to be gone."""
@@ -141,28 +143,32 @@ class PostgresDatabase:
         return await asyncio.shield(task)
 
     async def _apply(self, statements: tuple[Statement, ...]) -> list[list[Row]]:
+        """Run the transaction; again if the server gave it up, or step by step if a statement was refused: the one
+        before may have had a guard that failed, and then it should not have run at all.
+        """
+        run = self._together
         for tries in range(TRIES):
             connection = await self._connection()
             try:
-                return await self._transaction(connection, statements)
+                return await self._transaction(connection, statements, run)
             except psycopg.Error as error:
-                if (lost(connection) or given_up(error)) and tries < TRIES - 1:
+                if tries < TRIES - 1 and (lost(connection) or given_up(error)):
                     await self._after_failure(connection)
+                    continue
+                if tries < TRIES - 1 and run == self._together and len(statements) > 1:
+                    run = self._one_by_one
                     continue
                 _raise(error)
             finally:
                 await self._pool.putconn(connection)
         raise DatabaseUnavailable  # pragma: no cover - the last round raises
 
-    async def _transaction(self, connection: Connection, statements: tuple[Statement, ...]) -> list[list[Row]]:
+    async def _transaction(
+        self, connection: Connection, statements: tuple[Statement, ...], run: Run
+    ) -> list[list[Row]]:
         """Run the statements and commit. Whatever it raises, but for OutcomeUnknown, nothing is stored."""
         try:
-            async with connection.pipeline():
-                await connection.execute(_BEGIN)
-                for lock in locks_of(statements):
-                    await connection.execute(_EXCLUSIVE if lock.exclusive else _SHARED, (str(advisory_key(lock)),))
-                cursors = [await self._send(connection, statement) for statement in statements]
-            answers = [await _answer(cursor, statement) for cursor, statement in zip(cursors, statements, strict=True)]
+            answers = await run(connection, statements)
         except BaseException:
             if not lost(connection):
                 await connection.rollback()
@@ -174,6 +180,17 @@ class PostgresDatabase:
                 raise OutcomeUnknown from error
             raise
         return answers
+
+    async def _together(self, connection: Connection, statements: tuple[Statement, ...]) -> list[list[Row]]:
+        """All in one round trip; guards are looked at when all have run."""
+        async with connection.pipeline():
+            await _begin(connection, statements)
+            cursors = [await self._send(connection, statement) for statement in statements]
+        return [await _answer(cursor, statement) for cursor, statement in zip(cursors, statements, strict=True)]
+
+    async def _one_by_one(self, connection: Connection, statements: tuple[Statement, ...]) -> list[list[Row]]:
+        await _begin(connection, statements)
+        return [await _answer(await self._send(connection, statement), statement) for statement in statements]
 
     async def _send(self, connection: Connection, statement: Statement) -> Cursor:
         cursor = connection.cursor(binary=True)
@@ -272,6 +289,13 @@ def _encoded(sql: str) -> bytes:
 def _sent(params: Sequence[Scalar]) -> list[Scalar]:
     """Parameters as they travel: numbers as text without a type, so that their place gives them one."""
     return [str(int(value)) if isinstance(value, int) else value for value in params]
+
+
+async def _begin(connection: Connection, statements: tuple[Statement, ...]) -> None:
+    """Begin, and take the locks, each in a statement of its own."""
+    await connection.execute(_BEGIN)
+    for lock in locks_of(statements):
+        await connection.execute(_EXCLUSIVE if lock.exclusive else _SHARED, (str(advisory_key(lock)),))
 
 
 async def _configure(connection: Connection) -> None:

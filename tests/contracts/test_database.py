@@ -138,6 +138,15 @@ async def test_a_guard_that_fails_undoes_what_came_before_and_raises_its_own_err
     assert await paths(database) == []
 
 
+async def test_a_guard_that_fails_hides_what_the_statements_after_it_would_have_done(database: Any) -> None:
+    await database.apply(stage(b"a"))
+    guard = Statement("delete from staged where token = 9", rows=1, otherwise=LostRace())
+    for after in (stage(b"a"), Statement(STAGE, many=((1, b"b", b""), (1, b"a", b"")))):
+        with pytest.raises(LostRace):
+            await database.apply(guard, after)
+    assert await paths(database) == [b"a"]
+
+
 async def test_a_lone_statement_that_changes_too_many_rows_is_undone(database: Any) -> None:
     await database.apply(stage(b"a"), stage(b"b"))
     with pytest.raises(LostRace):

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule, run_state_machine_as_test
 
 from lakehouse.core.errors import (
     BranchExists,
@@ -129,6 +129,9 @@ def value_in(entry):
 
 
 class LakeMachine(RuleBasedStateMachine):
+    cluster = None
+    """A PostgreSQL server to work on, in place of a file."""
+
     def __init__(self):
         super().__init__()
         self.folder = Path(tempfile.mkdtemp(prefix="lake-"))
@@ -141,7 +144,8 @@ class LakeMachine(RuleBasedStateMachine):
         for one in self.patches:
             one.start()
         self.runner = asyncio.Runner()
-        self.lake = self.run(open_lake(self.folder / "metadata.sqlite"))
+        place = self.cluster.new_schema() if self.cluster else self.folder / "metadata.sqlite"
+        self.lake = self.run(open_lake(place))
         self.clock = self.lake.clock
         self.run(create_repository(self.lake, RepositoryRequest(name=REPO)))
         first = self.run(commit.commit(self.lake, REPO, "main", commit.CommitRequest("", allow_empty=True), ANN))
@@ -481,3 +485,11 @@ class LakeMachine(RuleBasedStateMachine):
 
 TestLake = LakeMachine.TestCase
 TestLake.settings = settings(stateful_step_count=50, max_examples=2 * settings.default.max_examples)
+
+
+def test_the_same_on_postgres(postgres):
+    class OnPostgres(LakeMachine):
+        cluster = postgres
+
+    some = settings(stateful_step_count=40, max_examples=max(10, settings.default.max_examples // 6))
+    run_state_machine_as_test(OnPostgres, settings=some)

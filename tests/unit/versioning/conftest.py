@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A lake on SQLite and a memory store, with a clock that the test moves."""
+"""A lake on each database and a memory store, with a clock that the test moves."""
 
 from __future__ import annotations
 
@@ -14,9 +14,15 @@ def clock():
     return Hands()
 
 
+@pytest.fixture(params=["sqlite", "postgres"])
+def metadata(request, tmp_path):
+    """Where the metadata are: a file, or the URL of a database."""
+    return request.getfixturevalue("postgres_url") if request.param == "postgres" else tmp_path / "metadata.sqlite"
+
+
 @pytest.fixture
-async def lake(tmp_path, clock):
-    lake = await open_lake(tmp_path / "metadata.sqlite", clock=clock)
+async def lake(metadata, clock):
+    lake = await open_lake(metadata, clock=clock)
     yield lake
     await lake.background.drain()
     await lake.db.close()

@@ -18,9 +18,9 @@ pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
-async def other(tmp_path, lake):
-    """A second process: its own connection and turns, on the same file and store."""
-    second = await open_lake(tmp_path / "metadata.sqlite", objects=lake.stores.default.objects, clock=lake.clock)
+async def other(metadata, lake):
+    """A second process: its own connection and turns, on the same database and store."""
+    second = await open_lake(metadata, objects=lake.stores.default.objects, clock=lake.clock)
     yield second
     await second.background.drain()
     await second.db.close()
