@@ -72,6 +72,13 @@ async def test_empty_message_and_date(repo) -> None:
     assert log[0]["id"] == made["id"]
 
 
+async def test_messages_of_any_text(repo) -> None:
+    for text in ("a\x00b", "\n", "\U0001f30a" * 10_000):
+        made = await repo.commit(text, metadata={text: text}, allow_empty=True)
+        found = await repo.done("GET", f"/commits/{made['id']}")
+        assert (found["message"], found["metadata"]) == (text, {text: text})
+
+
 @pytest.mark.parametrize(
     ("body", "text"),
     [

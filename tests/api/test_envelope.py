@@ -183,6 +183,11 @@ async def test_what_is_not_the_api(server) -> None:
         assert (await client.get("/no-such-page")).status_code == 404
 
 
+async def test_words_of_signatures_in_values_are_values(repo) -> None:
+    for path in ("X-Amz-Credential=1", "AWSAccessKeyId=1"):
+        refused(await repo.ask("GET", f"/refs/main/objects?path={path}"), 404, f"path {path}: not found")
+
+
 async def test_clients_say_who_they_are_or_not(api) -> None:
     for name in ("lakectl/1.0", "x" * 5000, "\u00e9".encode()):
         assert (await api.get("/user", headers={"x-lakefs-client": name})).status_code == 200
