@@ -4,12 +4,13 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
 from lakehouse.core.errors import DatabaseUnavailable
-from tests.contracts.test_database import SETTING, database, opened, paths, stage  # noqa: F401
+from tests.contracts.test_database import SCAN, SETTING, database, opened, paths, stage  # noqa: F401
 
 pytestmark = pytest.mark.anyio
 
