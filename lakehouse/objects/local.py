@@ -77,7 +77,7 @@ class LocalStore:
         self._process = process
         self._bucket = bucket
         self._files = Files(root, index, process, clock=clock)
-        self.uploads = LocalUploads(root, index, self._files, self._commit, clock=clock)
+        self.uploads = LocalUploads(root, index, self._files, self._commit, read=self.get, clock=clock)
         """Multipart uploads into this store."""
 
     def start(self) -> None:

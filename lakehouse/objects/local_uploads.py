@@ -22,14 +22,14 @@ from lakehouse.objects.part_index import PartRow, Parts
 from lakehouse.objects.port import ObjectInfo, PartInfo, PutMode, Upload
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Callable, Sequence
+    from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
     from pathlib import Path
 
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local_file import Written
     from lakehouse.objects.local_index import Index
     from lakehouse.objects.local_write import Commit, Files
-    from lakehouse.objects.port import Location
+    from lakehouse.objects.port import ByteRange, Location, ObjectReader
 
 SMALLEST_PART = 5 * 1024 * 1024
 """Bytes that every part but the last one must have."""
@@ -45,12 +45,14 @@ class LocalUploads:
         files: Files,
         commit: Callable[[Label, PutMode], Commit[ObjectInfo]],
         *,
+        read: Callable[[Location, ByteRange | None], Awaitable[ObjectReader]],
         clock: Clock,
     ) -> None:
         self._root = root
         self._parts = Parts(index)
         self._files = files
         self._commit = commit
+        self._read = read
         self._clock = clock
 
     async def create(
@@ -78,6 +80,15 @@ class LocalUploads:
             return info, await self._parts.put(upload, PartRow(written.name, written.offset, info))
 
         return await self._files.write(label, exactly(body, size), commit, part=True)
+
+    async def copy_part(
+        self, location: Location, upload: str, number: int, source: Location, byte_range: ByteRange | None = None
+    ) -> PartInfo:
+        reader = await self._read(source, byte_range)
+        try:
+            return await self.put_part(location, upload, number, reader.body, size=reader.length)
+        finally:
+            await reader.close()
 
     async def parts(
         self, location: Location, upload: str, *, after: int = 0, limit: int = 1000

@@ -34,6 +34,7 @@ from lakehouse.objects.body import ChunkBody, Pieces, exactly
 from lakehouse.objects.header_text import from_header, to_header
 from lakehouse.objects.minio_errors import translated
 from lakehouse.objects.minio_upload import PartUpload, whole_etag
+from lakehouse.objects.minio_uploads import MinioUploads
 from lakehouse.objects.port import (
     ByteRange,
     Location,
@@ -70,12 +71,13 @@ def open_minio_store(
     access_key_id: str,
     secret_access_key: str,
     bucket: str,
+    session_token: str = "",
     region: str = "us-east-1",
     clock: Clock = system_clock,
 ) -> MinioStore:
     """A store behind `endpoint` (`https://host:port`; "" is AWS). `bucket` is what `/config` shows.
 
-    Nothing is asked of the store yet. Raises BadConfiguration.
+    `session_token` goes with temporary credentials. Nothing is asked of the store yet. Raises BadConfiguration.
     """
     parts = urlsplit(endpoint or f"https://s3.{region}.amazonaws.com")
     if parts.scheme not in ("http", "https") or not parts.netloc or parts.path.strip("/"):
@@ -85,6 +87,7 @@ def open_minio_store(
         endpoint=parts.netloc,
         access_key=access_key_id,
         secret_key=secret_access_key,
+        session_token=session_token or None,
         secure=parts.scheme == "https",
         region=region,
         http_client=pool,
@@ -93,6 +96,7 @@ def open_minio_store(
         endpoint=endpoint.rstrip("/"),
         access_key_id=access_key_id,
         secret=secret_access_key,
+        session_token=session_token,
         region=region,
         clock=clock,
     )
@@ -102,15 +106,26 @@ def open_minio_store(
 class UrlSigner:
     """A Presigner for a store of somebody else's. Paths carry the bucket, except on AWS, where the host does."""
 
-    def __init__(self, *, endpoint: str, access_key_id: str, secret: str, region: str, clock: Clock) -> None:
+    def __init__(
+        self, *, endpoint: str, access_key_id: str, secret: str, session_token: str, region: str, clock: Clock
+    ) -> None:
         self._endpoint = endpoint
+        self._session_token = session_token
         self._access_key_id = access_key_id
         self._secret = secret
         self._region = region
         self._clock = clock
         self._keys = SigningKeys()
 
-    def presign(self, method: str, location: Location, *, expires: int, endpoint: str = "") -> str:
+    def presign(
+        self,
+        method: str,
+        location: Location,
+        *,
+        expires: int,
+        endpoint: str = "",
+        query: Sequence[tuple[str, str]] = (),
+    ) -> str:
         """A URL for GET or PUT; the caller's own endpoint plays no part. Raises InvalidArgument."""
         path = b"/" + key_bytes(location.key)
         host = self._endpoint or f"https://{location.bucket}.s3.{self._region}.amazonaws.com"
@@ -126,6 +141,7 @@ class UrlSigner:
             region=self._region,
             now=self._clock(),
             expires=expires,
+            query=(*query, ("X-Amz-Security-Token", self._session_token)) if self._session_token else query,
             keys=self._keys,
         )
 
@@ -142,6 +158,10 @@ class MinioStore:
         self._clock = clock
         self._executor = ThreadPoolExecutor(THREADS, thread_name_prefix="minio")
         self.presign = signer.presign
+        self.uploads = MinioUploads(
+            self._request, head=self.head, signer=signer, pool=pool, executor=self._executor, clock=clock
+        )
+        """Multipart uploads into this store."""
 
     async def get(self, location: Location, byte_range: ByteRange | None = None) -> ObjectReader:
         headers = {} if byte_range is None else {"Range": _range_header(byte_range)}
@@ -231,13 +251,16 @@ class MinioStore:
 
     # -- on threads ------------------------------------------------------------------------------------------------
 
-    async def _request(self, method: str, location: Location, **options: Any) -> BaseHTTPResponse:
-        _check_key(location.key)
+    async def _request(
+        self, method: str, location: Location, *, of_bucket: bool = False, **options: Any
+    ) -> BaseHTTPResponse:
+        if not of_bucket:
+            _check_key(location.key)
 
         def call() -> BaseHTTPResponse:
             with translated(location):
                 response: BaseHTTPResponse = self._client._execute(
-                    method=method, bucket_name=location.bucket, object_name=location.key, **options
+                    method=method, bucket_name=location.bucket, object_name=location.key or None, **options
                 )
                 return response
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from http.client import HTTPException
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from minio.error import MinioException, S3Error
 from urllib3.exceptions import HTTPError
@@ -14,6 +14,8 @@ from lakehouse.core.errors import (
     BucketNotFound,
     ChecksumMismatch,
     InvalidPart,
+    InvalidPartOrder,
+    PartTooSmall,
     PreconditionFailed,
     RangeNotSatisfiable,
     StorageFull,
@@ -32,6 +34,8 @@ _BY_CODE: dict[str, type[LakehouseError]] = {
     "NoSuchBucket": BucketNotFound,
     "NoSuchUpload": UploadNotFound,
     "InvalidPart": InvalidPart,
+    "InvalidPartOrder": InvalidPartOrder,
+    "EntityTooSmall": PartTooSmall,
     "BadDigest": ChecksumMismatch,
     "PreconditionFailed": PreconditionFailed,
     "InsufficientCapacity": StorageFull,
@@ -55,12 +59,23 @@ def translate(error: S3Error, location: Location) -> LakehouseError:
     return StorageUnavailable(f"the object store refused the request: {code} {error.message or ''}".strip())
 
 
+class Body(Protocol):
+    """A body that is sent; `failed` is what reading it raised."""
+
+    failed: BaseException | None
+
+
 @contextmanager
-def translated(location: Location) -> Iterator[None]:
-    """Run calls of the client; its errors, and those of the connection, are raised as ours."""
+def translated(location: Location, *, but: Body | None = None) -> Iterator[None]:
+    """Run calls of the client; its errors, and those of the connection, are raised as ours.
+
+    What the body `but` itself raised passes through, also when the client wrapped it.
+    """
     try:
         yield
     except S3Error as error:
         raise translate(error, location) from error
     except (MinioException, HTTPError, HTTPException, OSError) as error:
+        if but is not None and but.failed is not None:
+            raise but.failed from None
         raise StorageUnavailable(f"{StorageUnavailable.default} ({error})") from error

@@ -196,6 +196,15 @@ class MultipartStore(Protocol):
         """Store a part, in place of one with the same number. Raises as `ObjectStore.put`, UploadNotFound."""
         ...
 
+    async def copy_part(
+        self, location: Location, upload: str, number: int, source: Location, byte_range: ByteRange | None = None
+    ) -> PartInfo:
+        """Store a part of the bytes of an object of this store, or of a range of them.
+
+        Raises StoredObjectNotFound, RangeNotSatisfiable, UploadNotFound, StorageFull.
+        """
+        ...
+
     async def parts(
         self, location: Location, upload: str, *, after: int = 0, limit: int = 1000
     ) -> tuple[list[PartInfo], bool]:
@@ -231,8 +240,11 @@ class MultipartStore(Protocol):
 class Presigner(Protocol):
     """URLs that allow one method on one object for a while, to whoever holds them."""
 
-    def presign(self, method: str, location: Location, *, expires: int, endpoint: str) -> str:
+    def presign(
+        self, method: str, location: Location, *, expires: int, endpoint: str, query: Sequence[tuple[str, str]] = ()
+    ) -> str:
         """A URL for GET or PUT. `expires` in seconds from now, at most 604,800; `endpoint` such as
-        `http://127.0.0.1:8000` is used by stores that the server itself serves.
+        `http://127.0.0.1:8000` is used by stores that the server itself serves. `query` is signed too: with
+        `partNumber` and `uploadId`, a PUT of one part.
         """
         ...

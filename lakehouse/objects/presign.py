@@ -20,7 +20,7 @@ from lakehouse.core.errors import InvalidArgument
 from lakehouse.objects.address import key_bytes
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from lakehouse.core.clock import Clock
     from lakehouse.objects.port import Location
@@ -212,7 +212,9 @@ class EmbeddedPresigner:
         self._clock = clock
         self._keys = SigningKeys()
 
-    def presign(self, method: str, location: Location, *, expires: int, endpoint: str) -> str:
+    def presign(
+        self, method: str, location: Location, *, expires: int, endpoint: str, query: Sequence[tuple[str, str]] = ()
+    ) -> str:
         """A URL for GET or PUT, valid for `expires` seconds (1 to 604,800). Raises InvalidArgument."""
         return presign_url(
             method,
@@ -223,5 +225,6 @@ class EmbeddedPresigner:
             region=self._region,
             now=self._clock(),
             expires=expires,
+            query=query,
             keys=self._keys,
         )
