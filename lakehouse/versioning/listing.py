@@ -17,7 +17,7 @@ from lakehouse.core.errors import LostRace
 from lakehouse.core.ids import EntryPath
 from lakehouse.core.paths import after_prefix, grouped, successor
 from lakehouse.core.records import CommonPrefix, Page, PathEntry
-from lakehouse.core.refs import Suffix, parse_ref
+from lakehouse.core.refs import parse_ref
 from lakehouse.format.entry import unpack
 from lakehouse.meta import refs, staging
 from lakehouse.tree.lookup import scan
@@ -68,7 +68,7 @@ async def list_objects(lake: Lake, repository: str, ref: str, query: Query) -> t
 async def _list_once(lake: Lake, repository: str, ref: str, query: Query) -> tuple[Repository, Page[Item]]:
     expression = parse_ref(ref)
     start = query.start
-    if not expression.steps and expression.suffix is not Suffix.HEAD and len(expression.base) < 64:
+    if expression.shows_staging and len(expression.base) < 64:
         found, rows = await refs.find_with_page(
             lake.db,
             repository,

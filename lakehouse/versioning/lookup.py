@@ -35,7 +35,7 @@ class Shown(msgspec.Struct, frozen=True):
 async def at_ref(lake: Lake, repository_name: str, ref: str, path: bytes) -> Shown:
     """What `ref` shows at `path`. Raises RepositoryNotFound, InvalidRef, NotFound."""
     expression = parse_ref(ref)
-    if not expression.steps and expression.suffix is not Suffix.HEAD and len(expression.base) < 64:
+    if expression.shows_staging and len(expression.base) < 64:
         found, staged = await refs.find_with_row(lake.db, repository_name, expression.base, path)
         require_active(found.repository)
         if found.branch is not None:

@@ -2,6 +2,7 @@
 """From ref expressions to commits and branches.
 
 The base of an expression is, in this order: a whole commit id, a branch, a tag, the beginning of exactly one commit id.
+A moment (`main@{yesterday}`) is looked up in the branch's reflog.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from lakehouse.core.errors import (
 from lakehouse.core.ids import CommitId, MetaRangeId, is_commit_id, is_commit_prefix
 from lakehouse.core.records import Branch, Commit, Repository
 from lakehouse.core.refs import RefExpression, Step, Suffix, parse_ref
-from lakehouse.meta import commits, refs, repositories
+from lakehouse.meta import commits, reflog, refs, repositories
 from lakehouse.versioning.protection import require_active
 
 if TYPE_CHECKING:
@@ -69,6 +70,8 @@ async def ref(lake: Lake, repository_name: str, text: str) -> Resolved:
     if isinstance(found, Resolved):
         if expression.suffix is not Suffix.NONE and found.staging is None:
             raise InvalidRef(f"{text}: only a branch can have '{expression.suffix}': invalid ref")
+        if expression.moment is not None:
+            return await _back_then(lake, found, text, expression)
         if expression.suffix is Suffix.HEAD:
             return msgspec.structs.replace(found, staging=None)
         if not expression.steps:
@@ -77,6 +80,22 @@ async def ref(lake: Lake, repository_name: str, text: str) -> Resolved:
     else:
         raise NotFound(f"ref {text}: not found")
     commit = await _walk(lake, found.repository, start, expression.steps)
+    return Resolved(found.repository, commit.id, commit.root)
+
+
+async def _back_then(lake: Lake, found: Resolved, text: str, expression: RefExpression) -> Resolved:
+    branch, moment = found.staging, expression.moment
+    if branch is None or moment is None:
+        raise InvalidRef(f"{text}: only a branch has a past: invalid ref: invalid value: validation error")
+    if moment.moves is not None:
+        then = await reflog.moves_ago(lake.db, branch.id, moment.moves)
+    else:
+        then = await reflog.head_at(
+            lake.db, branch.id, lake.now - (moment.ago or 0) if moment.time is None else moment.time
+        )
+    if then is None:
+        raise NotFound(f"ref {text}: the branch's past does not reach back to then: not found")
+    commit = await _walk(lake, found.repository, await _commit(lake, found.repository, then), expression.steps)
     return Resolved(found.repository, commit.id, commit.root)
 
 
