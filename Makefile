@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 # `make quickstart` and `make test` set up all they need in .venv: a machine with make and Python 3.11 or newer will do.
+# The tests also need the programs of PostgreSQL: `make postgres`, which `make test` calls, installs them as root on
+# Debian and its relatives, and elsewhere says what to install. Tests start a server of their own from them.
 
 SHELL := /bin/sh
 VENV := .venv
@@ -15,7 +17,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .NOTPARALLEL:
 .DEFAULT_GOAL := help
-.PHONY: help quickstart serve test check-format lint types layers dependencies spelling tests deep bench cover format clean
+.PHONY: help quickstart serve test postgres check-format lint types layers dependencies spelling tests deep bench cover format clean
 
 help: ## Show this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile | expand -t 16
@@ -46,16 +48,19 @@ dependencies: $(VENV)/.installed-test
 spelling: $(VENV)/.installed-test
 	$(BIN)/codespell $(wildcard README.md Makefile pyproject.toml docker-compose.yml lakehouse tests docs deploy .ci)
 
-tests: $(VENV)/.installed-test ## Run the tests alone; ARGS="-k commit" picks some
+postgres: $(VENV)/.installed-test ## Make sure that PostgreSQL's programs are there, for the tests
+	@$(BIN)/python -m tests.postgres install
+
+tests: postgres ## Run the tests alone; ARGS="-k commit" picks some
 	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadgroup $(ARGS)
 
-deep: $(VENV)/.installed-test ## Real sizes and many rounds: takes a while
+deep: postgres ## Real sizes and many rounds: takes a while
 	HYPOTHESIS_PROFILE=deep LAKEHOUSE_TEST_ROUNDS=50 $(BIN)/python -m pytest -q -m deep $(ARGS)
 
 bench: $(VENV)/.installed-test ## Measure rates, CPU per operation and latencies
 	@for part in $(PARTS); do echo "== $$part"; $(BIN)/python -m tests.bench.$$part $(ARGS) || exit 1; done
 
-cover: $(VENV)/.installed-test ## Run the tests and show which branches they missed
+cover: postgres ## Run the tests and show which branches they missed
 	$(BIN)/coverage erase
 	$(BIN)/coverage run -m pytest -q $(ARGS)
 	$(BIN)/coverage combine -q

@@ -36,7 +36,8 @@ ADVICE = (
     "the tests need PostgreSQL 13 or newer (its programs only, no running server): run `make postgres` as root, or "
     "install the package `postgresql` of your system, or name the folder of `initdb` in LAKEHOUSE_TEST_POSTGRES"
 )
-OPTIONS = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200", "listen_addresses=")
+OPTIONS = ("max_connections=200", "listen_addresses=")
+HASTY = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
 
 def programs() -> Path | None:
@@ -86,21 +87,24 @@ class Cluster:
 
 
 @contextmanager
-def cluster(shared: Path) -> Iterator[Cluster]:
-    """The server of all processes that name the same folder `shared`; the first one starts it."""
+def cluster(shared: Path, *, durable: bool = False) -> Iterator[Cluster]:
+    """The server of all processes that name the same folder `shared`; the first one starts it.
+
+    A `durable` one waits for the disk.
+    """
     with (shared / "postgres.users").open("w") as users, (shared / "postgres.start").open("w") as start:
         fcntl.flock(start, fcntl.LOCK_EX)
         fcntl.flock(users, fcntl.LOCK_SH)  # from here on the keeper leaves the server alone
         ready = shared / "postgres.ready"
         if not ready.exists():
-            _start_keeper(shared)
+            _start_keeper(shared, durable=durable)
         fcntl.flock(start, fcntl.LOCK_UN)
         yield Cluster(Path(ready.read_text()))
 
 
-def _start_keeper(shared: Path) -> None:
+def _start_keeper(shared: Path, *, durable: bool) -> None:
     keeper = subprocess.Popen(
-        [sys.executable, __file__, "keep", str(shared)],
+        [sys.executable, __file__, "keep", str(shared), *(["durable"] if durable else [])],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -116,12 +120,12 @@ def _start_keeper(shared: Path) -> None:
     keeper.returncode = 0  # it outlives this process: nobody is to wait for it
 
 
-def keep(shared: Path) -> None:
+def keep(shared: Path, *, durable: bool) -> None:
     """Run a server until nobody holds the lock file."""
     folder = Path(tempfile.mkdtemp(prefix="lakehouse-pg-"))
     server = None
     try:
-        server = _serve(folder)
+        server = _serve(folder, OPTIONS if durable else OPTIONS + HASTY)
         (shared / "postgres.ready").write_text(str(folder))
         print("ready", flush=True)
         with (shared / "postgres.users").open("w") as users:
@@ -134,7 +138,7 @@ def keep(shared: Path) -> None:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _serve(folder: Path) -> subprocess.Popen[bytes]:
+def _serve(folder: Path, settings: tuple[str, ...]) -> subprocess.Popen[bytes]:
     """Make a cluster in `folder` and start its server; return when it answers."""
     bin_ = programs()
     if bin_ is None:
@@ -157,7 +161,7 @@ def _serve(folder: Path) -> subprocess.Popen[bytes]:
     )
     if made.returncode:
         raise SystemExit(made.stdout + made.stderr)
-    options = [part for option in OPTIONS for part in ("-c", option)]
+    options = [part for option in settings for part in ("-c", option)]
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(
             [bin_ / "postgres", "-D", folder / "data", "-k", folder, *options],
@@ -203,7 +207,7 @@ def install() -> None:
 if __name__ == "__main__":
     if sys.argv[1:] == ["install"]:
         install()
-    elif len(sys.argv) == 3 and sys.argv[1] == "keep":
-        keep(Path(sys.argv[2]))
+    elif len(sys.argv) >= 3 and sys.argv[1] == "keep":
+        keep(Path(sys.argv[2]), durable=sys.argv[3:] == ["durable"])
     else:
         raise SystemExit(__doc__)

@@ -11,7 +11,7 @@ import httpx2
 import msgspec
 import pytest
 
-from lakehouse.config.model import Config, Secret
+from lakehouse.config.model import Config, Database, Secret
 from lakehouse.server.app import Application
 from lakehouse.server.start import first_start
 
@@ -57,9 +57,14 @@ async def started(folder: Any, clock: Hands, **settings: Any) -> Server:
     return Server(application, clock)
 
 
-@pytest.fixture(scope="module")
-async def server(tmp_path_factory):
-    made = await started(tmp_path_factory.mktemp("data"), Hands())
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+async def server(request, tmp_path_factory):
+    """A server on each database."""
+    settings = {}
+    if request.param == "postgres":
+        url = request.getfixturevalue("postgres").new_schema()
+        settings = {"database": Database(url=url), "secret": Secret("a secret for the tests")}
+    made = await started(tmp_path_factory.mktemp("data"), Hands(), **settings)
     yield made
     await made.application.stop()
 
