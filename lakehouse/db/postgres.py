@@ -26,6 +26,7 @@ from lakehouse.db.migrations import MIGRATIONS
 from lakehouse.db.migrations.migration import require_known
 from lakehouse.db.placeholders import numbered
 from lakehouse.db.postgres_errors import given_up, lost, translated
+from lakehouse.db.postgres_text import TextLoader, stored
 from lakehouse.db.statement import Lock, Statement, locks_of
 
 if TYPE_CHECKING:
@@ -288,7 +289,10 @@ def _encoded(sql: str) -> bytes:
 
 def _sent(params: Sequence[Scalar]) -> list[Scalar]:
     """Parameters as they travel: numbers as text without a type, so that their place gives them one."""
-    return [str(int(value)) if isinstance(value, int) else value for value in params]
+    return [
+        str(int(value)) if isinstance(value, int) else stored(value) if isinstance(value, str) else value
+        for value in params
+    ]
 
 
 async def _begin(connection: Connection, statements: tuple[Statement, ...]) -> None:
@@ -300,6 +304,7 @@ async def _begin(connection: Connection, statements: tuple[Statement, ...]) -> N
 
 async def _configure(connection: Connection) -> None:
     connection.prepared_max = STATEMENTS
+    connection.adapters.register_loader("text", TextLoader)
     await connection.execute(_SESSION, prepare=False)
 
 

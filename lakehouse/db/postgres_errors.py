@@ -10,7 +10,7 @@ from __future__ import annotations
 import psycopg
 import psycopg_pool
 
-from lakehouse.core.errors import DatabaseUnavailable, InvalidArgument, LakehouseError, StorageFull
+from lakehouse.core.errors import DatabaseUnavailable, LakehouseError, StorageFull
 
 _DISK_FULL = "53100"
 _GIVEN_UP = frozenset({"40001", "40P01"})
@@ -48,9 +48,7 @@ def translated(error: Exception) -> LakehouseError | None:
 
 
 def _without_state(error: psycopg.Error) -> LakehouseError | None:
-    """Errors that the client side found: text that cannot be sent, or a connection that is gone."""
-    if isinstance(error, psycopg.DataError) and "NUL" in str(error):
-        return InvalidArgument("NUL characters cannot be stored: invalid value: validation error")
+    """Errors that the client side found: a connection that is gone."""
     if isinstance(error, psycopg.OperationalError):
         return DatabaseUnavailable(f"the metadata database cannot be reached now, try again: {_first_line(error)}")
     return None

@@ -76,15 +76,16 @@ def open_ring(config: Config) -> KeyRing:
 
 def open_database(config: Config) -> Database:
     """The metadata database, as it is: not migrated. Raises StartupError."""
-    scheme = _scheme(config)
-    if scheme not in DATABASES:
-        known = ", ".join(f"{name}:..." for name in DATABASES)
-        raise BadConfiguration(f"database.url: no database of the kind {scheme!r}; known are {known}")
-    return _open_sqlite(config) if scheme == "sqlite" else _open_postgres(config)
+    return _open_sqlite(config) if _scheme(config) == "sqlite" else _open_postgres(config)
 
 
 def _scheme(config: Config) -> str:
-    return config.database.url.partition(":")[0] if config.database.url else "sqlite"
+    """The kind of database. Raises BadConfiguration."""
+    scheme = config.database.url.partition(":")[0] if config.database.url else "sqlite"
+    if scheme not in DATABASES:
+        known = ", ".join(f"{name}:..." for name in DATABASES)
+        raise BadConfiguration(f"database.url: no database of the kind {scheme!r}; known are {known}")
+    return scheme
 
 
 def _open_sqlite(config: Config) -> Database:

@@ -161,7 +161,7 @@ async def test_commits_by_any_expression(repo) -> None:
         ("main@@", 400, "invalid ref"),
         ("main@~1", 400, "invalid ref"),
         ("main~0@", 400, "invalid ref"),
-        ("main@{1}", 400, "invalid ref"),
+        ("main@{9999}", 404, "not found"),
         ("main%20", 400, "invalid ref"),
         ("%5E", 400, "invalid ref"),
         ("%00", 404, "not found"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Object stores of every kind, opened by name and empty."""
+"""Databases and object stores of every kind, empty. An adapter of the database joins by its name in `ADAPTERS`."""
 
 from __future__ import annotations
 
@@ -7,12 +7,15 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from lakehouse.db.postgres import PostgresDatabase
+from lakehouse.db.sqlite import SqliteDatabase
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.objects.minio import open_minio_store
 from lakehouse.objects.port import Location
 from tests.s3.served import KEY, SECRET, served_s3
 
+from .databases import ADAPTERS
 from .stores import BUCKETS, B
 
 
@@ -49,3 +52,29 @@ def opened(request, tmp_path):
         await store.close()
 
     return open_one
+
+
+@pytest.fixture(params=ADAPTERS)
+async def open_database(request, tmp_path):
+    """A function that opens one more handle of the same, at first empty, database."""
+    handles = []
+    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+
+    def open_(**options):
+        if url is not None:
+            handle = PostgresDatabase(url, connections=4, **options)
+        else:
+            handle = SqliteDatabase(tmp_path / "meta.db", inline_reads=request.param == "sqlite", **options)
+        handles.append(handle)
+        return handle
+
+    yield open_
+    for handle in handles:
+        await handle.close()
+
+
+@pytest.fixture
+async def database(open_database):
+    handle = open_database()
+    await handle.migrate()
+    return handle

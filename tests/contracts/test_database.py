@@ -1,78 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every adapter of the database port is held to.
-
-An adapter joins by adding a fixture that opens it to `ADAPTERS`; SQL here is the portable subset that the engine uses.
-"""
+"""What every adapter of the database port is held to: migrations, transactions, values, reads."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
 from lakehouse.core.errors import DatabaseUnavailable, DataTooNew, LakehouseError, LostRace
 from lakehouse.db.migrations import MIGRATIONS, Migration
-from lakehouse.db.postgres import PostgresDatabase
-from lakehouse.db.sqlite import SqliteDatabase
-from lakehouse.db.statement import Lock, Scope, Statement
-
-if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+from lakehouse.db.statement import Statement
+from tests.contracts.databases import SCAN, SETTING, STAGE, paths, stage
 
 pytestmark = pytest.mark.anyio
-
-ADAPTERS = ["sqlite", "sqlite off the loop", "postgres"]
-
-STAGE = "insert into staged (token, path, value) values (?, ?, ?)"
-SETTING = "insert into settings (repository, key, value, etag) values (?, ?, ?, '')"
-BRANCH = (
-    "insert into refs (repository, name, kind, commit_id, staging_token, created, updated)"
-    " values (1, 'main', 0, '', ?, 0, 0)"
-)
-SCAN = "select path, value from staged where token = ? and path > ? order by path limit ?"
-
-
-@pytest.fixture(params=ADAPTERS)
-async def opened(request: pytest.FixtureRequest, tmp_path: Any) -> AsyncIterator[Callable[..., Any]]:
-    """A function that opens one more handle of the same, at first empty, database."""
-    handles: list[Any] = []
-    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
-
-    def open_(**options: Any) -> Any:
-        if url is not None:
-            handle: Any = PostgresDatabase(url, connections=4, **options)
-        else:
-            handle = SqliteDatabase(tmp_path / "meta.db", inline_reads=request.param == "sqlite", **options)
-        handles.append(handle)
-        return handle
-
-    yield open_
-    for handle in handles:
-        await handle.close()
-
-
-@pytest.fixture
-async def database(opened: Callable[..., Any]) -> Any:
-    handle = opened()
-    await handle.migrate()
-    return handle
-
-
-async def paths(database: Any, token: int = 1) -> list[bytes]:
-    return [row[0] for row in await database.all("select path from staged where token = ? order by path", (token,))]
-
-
-def stage(path: bytes, value: bytes = b"v", token: int = 1) -> Statement:
-    return Statement(STAGE, (token, path, value), rows=1)
-
 
 # -- migrations --------------------------------------------------------------------------------------------------------
 
 
-async def test_migrating_again_changes_nothing(opened: Any) -> None:
-    first, second = opened(), opened()
+async def test_migrating_again_changes_nothing(open_database: Any) -> None:
+    first, second = open_database(), open_database()
     assert await first.migrate() == len(MIGRATIONS)
     await first.apply(stage(b"a"))
     assert await first.migrate() == len(MIGRATIONS)
@@ -80,40 +28,40 @@ async def test_migrating_again_changes_nothing(opened: Any) -> None:
     assert await paths(second) == [b"a"]
 
 
-async def test_two_handles_migrate_at_once(opened: Any) -> None:
-    handles = [opened(), opened()]
+async def test_two_handles_migrate_at_once(open_database: Any) -> None:
+    handles = [open_database(), open_database()]
     assert await asyncio.gather(*(handle.migrate() for handle in handles)) == [len(MIGRATIONS)] * 2
 
 
-async def test_a_later_step_is_applied_to_a_database_in_use(opened: Any) -> None:
-    old = opened()
+async def test_a_later_step_is_applied_to_a_database_in_use(open_database: Any) -> None:
+    old = open_database()
     await old.migrate()
     await old.apply(stage(b"a"))
     later = Migration("0002_more", ("create table more (id {identity}, name {text} not null) {table}",))
-    new = opened(migrations=(*MIGRATIONS, later))
+    new = open_database(migrations=(*MIGRATIONS, later))
     assert await new.migrate() == len(MIGRATIONS) + 1
     await new.apply(Statement("insert into more (name) values ('x')", rows=1))
     assert await paths(new) == [b"a"]
 
 
-async def test_a_database_from_a_newer_version_is_refused_and_left_alone(opened: Any) -> None:
+async def test_a_database_from_a_newer_version_is_refused_and_left_alone(open_database: Any) -> None:
     later = Migration("9999_future", ("create table future (id {identity}) {table}",))
-    await opened(migrations=(*MIGRATIONS, later)).migrate()
-    old = opened()
+    await open_database(migrations=(*MIGRATIONS, later)).migrate()
+    old = open_database()
     with pytest.raises(DataTooNew, match=rf"9999_future.*{MIGRATIONS[-1].name}"):
         await old.migrate()
     assert await old.all("select id from future") == []
 
 
-async def test_a_step_that_fails_leaves_nothing_behind(opened: Any) -> None:
+async def test_a_step_that_fails_leaves_nothing_behind(open_database: Any) -> None:
     broken = Migration(
         "0002_broken", ("create table half (id {identity}) {table}", "create table half (id {identity})")
     )
-    handle = opened(migrations=(*MIGRATIONS, broken))
+    handle = open_database(migrations=(*MIGRATIONS, broken))
     with pytest.raises(Exception, match="half"):
         await handle.migrate()
     fixed = Migration("0002_broken", ("create table half (id {identity}) {table}",))
-    assert await opened(migrations=(*MIGRATIONS, fixed)).migrate() == len(MIGRATIONS) + 1
+    assert await open_database(migrations=(*MIGRATIONS, fixed)).migrate() == len(MIGRATIONS) + 1
 
 
 # -- atomicity and guards ----------------------------------------------------------------------------------------------
@@ -316,7 +264,26 @@ BLOBS = [
     "é".encode(),
     b"\xff",
 ]
-TEXTS = ["B", "Z", "_x", "a", "a.b", "a/b", "aa", "é", "ß", "ﬀ", "漢", "😀"]
+TEXTS = [
+    "\x00",
+    "\x00\x01\x02",
+    "\x01",
+    "\x01\x00",
+    "\x01\x01",
+    "\x02",
+    "B",
+    "Z",
+    "_x",
+    "a",
+    "a.b",
+    "a/b",
+    "aa",
+    "é",
+    "ß",
+    "ﬀ",
+    "漢",
+    "😀",
+]
 
 
 async def test_bytes_come_back_as_they_went_and_sort_bytewise(database: Any) -> None:
@@ -368,8 +335,8 @@ async def test_one_and_all(database: Any) -> None:
     assert await database.all("select path from staged where path > ? order by path", (b"a",)) == [(b"b",)]
 
 
-async def test_a_read_sees_what_was_acknowledged_before_it_on_every_handle(database: Any, opened: Any) -> None:
-    other = opened()
+async def test_a_read_sees_what_was_acknowledged_before_it_on_every_handle(database: Any, open_database: Any) -> None:
+    other = open_database()
     for n in range(50):
         writer, reader = (database, other) if n % 2 else (other, database)
         await writer.apply(stage(b"%03d" % n))
@@ -437,156 +404,3 @@ async def test_pages_that_are_left_half_read_hold_nothing_up(database: Any) -> N
     assert await database.one("select count(*) from staged") == (0,)
     assert [page async for page in pages] == []
     assert len(first) == 10
-
-
-# -- concurrency -------------------------------------------------------------------------------------------------------
-
-
-async def test_compare_and_set_loses_no_step(database: Any, opened: Any) -> None:
-    await database.apply(stage(b"n", b"0"))
-    handles = [database, opened()]
-    step = "update staged set value = ? where token = 1 and path = ? and value = ?"
-
-    async def client(handle: Any) -> None:
-        done = 0
-        while done < 10:
-            (old,) = await handle.one("select value from staged where token = 1")
-            try:
-                await handle.apply(Statement(step, (b"%d" % (int(old) + 1), b"n", old), rows=1, otherwise=LostRace()))
-                done += 1
-            except LostRace:
-                continue
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(12):
-            group.create_task(client(handles[number % 2]))
-    assert await database.one("select value from staged where token = 1") == (b"120",)
-
-
-async def test_if_none_match_has_one_winner_for_each_key(database: Any, opened: Any) -> None:
-    await database.apply(Statement(STAGE, many=tuple((1, b"%03d" % n, b"") for n in range(0, 100, 2))))
-    handles = [database, opened()]
-    claim = f"{STAGE} on conflict (token, path) do update set value = excluded.value where length(staged.value) = 0"
-    wins: list[tuple[bytes, bytes]] = []
-
-    async def client(number: int) -> None:
-        for n in range(100):
-            path, me = b"%03d" % n, b"client %d" % number
-            try:
-                await handles[number % 2].apply(Statement(claim, (1, path, me), rows=1, otherwise=LostRace()))
-                wins.append((path, me))
-            except LostRace:
-                continue
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(8):
-            group.create_task(client(number))
-    assert sorted(wins) == await database.all("select path, value from staged where token = 1 order by path")
-    assert len(wins) == 100
-
-
-async def test_ids_are_never_used_again(database: Any) -> None:
-    make = Statement("insert into users (name, created) values ('x', 0) returning id")
-    seen = set()
-    for _ in range(5):
-        ((row,),) = await database.apply(make)
-        assert row[0] not in seen
-        seen.add(row[0])
-        await database.apply(Statement("delete from users where id = ?", row, rows=1))
-
-
-async def test_a_branch_and_a_tag_cannot_have_one_name(database: Any) -> None:
-    insert = (
-        "insert into refs (repository, name, kind, commit_id, created, updated) values (1, ?, ?, '', 0, 0)"
-        " on conflict (repository, name) do nothing"
-    )
-
-    async def claim(number: int) -> bool:
-        try:
-            await database.apply(Statement(insert, (f"n{number // 2}", number % 2), rows=1, otherwise=LostRace()))
-        except LostRace:
-            return False
-        return True
-
-    won = await asyncio.gather(*(claim(number) for number in range(100)))
-    assert sum(won) == 50
-    assert await database.one("select count(*) from refs") == (50,)
-
-
-async def test_whoever_has_a_branch_for_itself_sees_all_that_shared_it(database: Any, opened: Any) -> None:
-    """Rows go under the token that the branch shows; what a seal sets aside gets no row after it."""
-    await database.apply(Statement(BRANCH, (1,)))
-    handles = [database, opened()]
-    lock = Lock(Scope.BRANCH, 1)
-    put = "insert into staged (token, path, value) select staging_token, ?, ? from refs where name = 'main'"
-    counted: dict[int, int] = {}
-    sealing = True
-
-    async def write(number: int) -> None:
-        n = 0
-        while sealing:
-            n += 1
-            path = b"%02d %06d" % (number, n)
-            await handles[number % 2].apply(Statement(put, (path, b""), rows=1, otherwise=LostRace(), locks=(lock,)))
-
-    async def seal() -> None:
-        nonlocal sealing
-        alone = (Lock(Scope.BRANCH, 1, exclusive=True),)
-        for token in range(1, 60):
-            move = "update refs set staging_token = staging_token + 1 where name = 'main'"
-            count = "update installation set value = (select count(*) from staged where token = ?) where key = 'count'"
-            count += " returning value"
-            [_, [[rows]]] = await handles[token % 2].apply(
-                Statement(move, rows=1, locks=alone), Statement(count, (token,), rows=1)
-            )
-            counted[token] = int(rows)
-        sealing = False
-
-    await database.apply(Statement("insert into installation (key, value) values ('count', '')"))
-    async with asyncio.TaskGroup() as group:
-        group.create_task(seal())
-        for number in range(8):
-            group.create_task(write(number))
-    for token, rows in counted.items():
-        assert await database.one("select count(*) from staged where token = ?", (token,)) == (rows,), "a late row"
-    assert sum(counted.values()) > 0
-
-
-async def test_locks_of_many_scopes_are_taken_in_one_order(database: Any, opened: Any) -> None:
-    handles = [database, opened()]
-    locks = [Lock(Scope.BRANCH, 2, exclusive=True), Lock(Scope.REPOSITORY, 7), Lock(Scope.BRANCH, 1, exclusive=True)]
-
-    async def client(number: int) -> None:
-        for n in range(10):
-            mine = locks if n % 2 else locks[::-1]
-            path = b"%d %d" % (number, n)
-            await handles[number % 2].apply(
-                *(Statement(STAGE, (at, path, b""), rows=1, locks=(lock,)) for at, lock in enumerate(mine))
-            )
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(8):
-            group.create_task(client(number))
-    assert await database.one("select count(*) from staged") == (8 * 10 * 3,)
-
-
-async def test_transactions_that_wait_for_each_other_end_all_the_same(database: Any, opened: Any) -> None:
-    """Rows written in two orders: where that is a deadlock, one is undone and run again."""
-    await database.apply(stage(b"a", b"0"), stage(b"b", b"0"))
-    handles = [database, opened()]
-    update = "update staged set value = ? where path = ?"
-
-    async def client(number: int) -> None:
-        order = (b"a", b"b") if number % 2 else (b"b", b"a")
-        for n in range(3):
-            value = b"%d %d" % (number, n)
-            await handles[number % 2].apply(*(Statement(update, (value, path), rows=1) for path in order))
-
-    async with asyncio.TaskGroup() as group:
-        for number in range(4):
-            group.create_task(client(number))
-    rows = await database.all("select value from staged")
-    assert rows[0] == rows[1]
-
-
-# -- opening and closing -----------------------------------------------------------------------------------------------
