@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
+    from lakehouse.versioning.protection_cache import Rules
     from lakehouse.wire.protection import BranchProtectionRuleDeletion
 
 
@@ -58,7 +59,7 @@ async def internal_delete_branch_protection_rule(
     return Response(204)
 
 
-async def _rules(services: Services, repository: str) -> protection.Rules:
+async def _rules(services: Services, repository: str) -> Rules:
     return await protection.get(services.lake, await resolve.repository(services.lake, repository))
 
 

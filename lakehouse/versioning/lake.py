@@ -11,7 +11,7 @@ from lakehouse.core.clock import Clock, system_clock
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.tree.store import NodeCache, NodeStore
-from lakehouse.versioning.protection import ProtectionCache
+from lakehouse.versioning.protection_cache import ProtectionCache
 from lakehouse.versioning.stores import Stores
 from lakehouse.versioning.turns import Background, Turns
 
