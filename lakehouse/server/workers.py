@@ -287,7 +287,8 @@ class Supervisor:
     def _end(self, _number: int = 0, _frame: FrameType | None = None) -> None:
         self._ending = True
         for pid in tuple(self._workers):
-            os.kill(pid, signal.SIGTERM)
+            with suppress(ProcessLookupError):  # it has just ended, and is about to be taken from the list
+                os.kill(pid, signal.SIGTERM)
 
 
 def _first_byte(pipe: int) -> bool:
