@@ -222,8 +222,8 @@ async def test_tokens_of_others(repo) -> None:
     ],
 )
 async def test_bad_links(repo, more: dict, text: str) -> None:
-    location = more.pop("staging", await repo.address("a")) if "staging" in more else await repo.address("a")
-    refused(await repo.link("a", location, **more), 400, text)
+    asked = {"staging": await repo.address("a"), **more}
+    refused(await repo.link("a", asked.pop("staging"), **asked), 400, text)
     assert await repo.paths() == []
 
 
