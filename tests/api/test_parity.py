@@ -28,9 +28,12 @@ ROUTES = {
 ADDED_OPERATIONS = {
     "getPhysicalAddresses",
     "linkPhysicalAddresses",
+    "listMergeConflicts",
     "listReflog",
 }
 ADDED_FIELDS = {
+    ("Merge", "resolutions"),
+    ("Merge", "strategies"),
     ("MergeResult", "summary"),
     ("StagingLocation", "token"),
     ("VersionConfig", "lakehouse_version"),

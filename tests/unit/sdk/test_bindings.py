@@ -116,7 +116,7 @@ ITEM = {
 
 
 def test_all_lists_are_known() -> None:
-    assert len(LISTS) == 8
+    assert len(LISTS) == 9
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
