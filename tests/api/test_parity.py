@@ -26,10 +26,13 @@ ROUTES = {
 }
 
 ADDED_OPERATIONS = {
+    "copyPrefix",
     "getPhysicalAddresses",
+    "getPrefixUsage",
     "linkPhysicalAddresses",
     "listMergeConflicts",
     "listReflog",
+    "movePrefix",
 }
 ADDED_FIELDS = {
     ("Merge", "resolutions"),
