@@ -11,8 +11,9 @@ from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.core.errors import MissingValue
 from lakehouse.core.paths import parse_path, parse_prefix
-from lakehouse.versioning import branches, diff, pick, reset
-from lakehouse.wire.branches import Ref
+from lakehouse.versioning import branches, diff, pick, reflog, reset
+from lakehouse.wire.branches import Move, MoveList, Ref
+from lakehouse.wire.paging import page_of
 
 if TYPE_CHECKING:
     from lakehouse.api.services import Services
@@ -114,6 +115,27 @@ async def cherry_pick(services: Services, call: Call[None, wire.CherryPickCreati
 async def diff_branch(services: Services, call: Call[DiffQuery, None]) -> DiffList:
     page = await diff.diff_branch(services.lake, call.path["repository"], call.path["branch"], shapes.query(call.query))
     return shapes.diff_list(page, removed_size=False)
+
+
+async def list_reflog(services: Services, call: Call[wire.ReflogQuery, None]) -> MoveList:
+    query = call.query
+    page = await reflog.list_reflog(
+        services.lake, call.path["repository"], call.path["branch"], after=query.after, amount=query.limit
+    )
+    results = [
+        Move(
+            number=move.sequence,
+            time=move.at,
+            old_commit_id=move.old,
+            new_commit_id=move.new,
+            operation=move.operation,
+            actor=move.actor,
+            request_id=move.request,
+        )
+        for move in page.items
+    ]
+    last = str(results[-1].number) if results else ""
+    return MoveList(page_of(len(results), last=last, has_more=page.has_more), results)
 
 
 def _overrides(wire_overrides: CommitOverrides | None) -> pick.Overrides:

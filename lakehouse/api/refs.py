@@ -5,17 +5,33 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET, UnsetType
+
 from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.core.paths import parse_path, parse_prefix
-from lakehouse.versioning import diff, log, merge
-from lakehouse.wire.refs import FindMergeBaseResult, Merge, MergeResult, MergeSummary
+from lakehouse.versioning import choices, conflicts, diff, listing, log, merge
+from lakehouse.versioning.addresses import absolute
+from lakehouse.versioning.staging import Linked
+from lakehouse.wire.paging import page_of
+from lakehouse.wire.refs import (
+    FindMergeBaseResult,
+    Merge,
+    MergeConflict,
+    MergeConflictList,
+    MergeResult,
+    MergeSummary,
+)
 
 if TYPE_CHECKING:
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
+    from lakehouse.core.ids import EntryPath
+    from lakehouse.core.records import Entry
     from lakehouse.wire.commits import CommitList
     from lakehouse.wire.diffs import DiffList
+    from lakehouse.wire.objects import ObjectStats
+    from lakehouse.wire.paging import PageQuery
     from lakehouse.wire.refs import DiffRefsQuery, LogCommitsQuery
 
 
@@ -65,6 +81,10 @@ async def merge_into_branch(services: Services, call: Call[None, Merge | None]) 
             force=body.force,
             allow_empty=body.allow_empty,
             squash=body.squash_merge,
+            choices=choices.parse_choices(
+                [(rule.glob, rule.strategy) for rule in body.strategies],
+                [(parse_path(one.path), one.take) for one in body.resolutions],
+            ),
         ),
         actor(call),
     )
@@ -77,3 +97,31 @@ async def find_merge_base(services: Services, call: Call[None, None]) -> FindMer
         services.lake, call.path["repository"], call.path["sourceRef"], call.path["destinationBranch"]
     )
     return FindMergeBaseResult(source_commit_id=source.id, destination_commit_id=destination.id, base_commit_id=base.id)
+
+
+async def list_merge_conflicts(services: Services, call: Call[PageQuery, None]) -> MergeConflictList:
+    query, lake = call.query, services.lake
+    repo, page = await conflicts.list_merge_conflicts(
+        lake,
+        call.path["repository"],
+        call.path["sourceRef"],
+        call.path["destinationBranch"],
+        listing.Query(
+            prefix=parse_prefix(query.prefix), after=parse_prefix(query.after, what="after"), amount=query.limit
+        ),
+    )
+
+    def side(path: EntryPath, entry: Entry | None) -> ObjectStats | UnsetType:
+        return UNSET if entry is None else shapes.object_stats(Linked(path, entry, absolute(lake, repo, entry)))
+
+    results = [
+        MergeConflict(
+            path=shapes.text(one.path),
+            base=side(one.path, one.base),
+            source=side(one.path, one.source),
+            destination=side(one.path, one.destination),
+        )
+        for one in page.items
+    ]
+    last = results[-1].path if results else ""
+    return MergeConflictList(page_of(len(results), last=last, has_more=page.has_more), results)

@@ -9,6 +9,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── InvalidName, InvalidPath, InvalidRef, InvalidAddress, InvalidToken, MissingValue, BodyTooLarge
     │   ├── LinkAddressInvalid, LinkAddressExpired
     │   ├── NoChanges, DirtyBranch, InvalidMergeStrategy, NoMergeBase, StagingIsNotCommit, NoSuchParent, ParentRequired
+    │   ├── NotInConflict
     │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
     │   ├── InvalidPart, InvalidPartOrder, PartTooSmall
     ├── Unauthenticated      401   who is asking is not known
@@ -195,6 +196,10 @@ class DirtyBranch(InvalidArgument):
 
 class InvalidMergeStrategy(InvalidArgument):
     default = "invalid merge strategy"
+
+
+class NotInConflict(InvalidArgument):
+    """A merge was told how to settle a path that both sides did not change differently."""
 
 
 class NoMergeBase(InvalidArgument):

@@ -12,6 +12,7 @@ from operator import itemgetter
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import BranchNotFound, LinkAddressExpired, LostRace, StagingMoved
+from lakehouse.core.paths import after_prefix
 from lakehouse.db.statement import Scope, Statement, exclusive, shared
 from lakehouse.meta.refs import PATH_END
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
 
     from lakehouse.core.ids import BranchId, StagingToken
+    from lakehouse.core.records import Branch
     from lakehouse.db.port import Database
 
 TOMBSTONE = b""
@@ -123,6 +125,28 @@ def publish(
             rows=1,
             otherwise=BranchNotFound() if epoch is None else StagingMoved(),
             locks=exclusive(Scope.BRANCH, branch),
+        ),
+        keep(token, now=now),
+    ]
+
+
+def publish_beneath(branch: Branch, token: StagingToken, *, free: bytes | None, now: int) -> list[Statement]:
+    """Put the rows under a reserved token right beneath the current staging area of a branch that is as it was seen.
+
+    `free`: where the current area holds an object at a path that begins with this, the token must hold none. Returns
+    the sealed tokens as text. Raises LostRace; LinkAddressExpired as `keep`.
+    """
+    start, end = (b"", b"") if free is None else (free, after_prefix(free))
+    return [
+        Statement(
+            "update refs set sealed = ? || ',' || sealed, version = version + 1 where id = ? and version = ? "
+            "and not exists (select 1 from staged s where s.token = refs.staging_token and s.path >= ? and s.path < ? "
+            "and length(s.value) > 0 and exists "
+            "(select 1 from staged p where p.token = ? and p.path = s.path and length(p.value) > 0)) returning sealed",
+            (token, branch.id, branch.version, start, PATH_END if end is None else end, token),
+            rows=1,
+            otherwise=LostRace(),
+            locks=exclusive(Scope.BRANCH, branch.id),
         ),
         keep(token, now=now),
     ]

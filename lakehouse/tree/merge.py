@@ -24,20 +24,24 @@ if TYPE_CHECKING:
     from lakehouse.tree.store import NodeStore
 
     Same: TypeAlias = Callable[[bytes, bytes], bool]
+    Settle: TypeAlias = Callable[[bytes], "Side | None"]
+    """The side that wins at a key in conflict; None when the merge's own preference decides."""
 
 MAX_CONFLICTS = 1000
 """Conflicts that are reported by path."""
 
 
 class Side(Enum):
-    """Whose entry wins a conflict."""
+    """Whose entry wins a conflict: one of the two, the one from before both changed it, or that it is gone."""
 
     OURS = "ours"
     THEIRS = "theirs"
+    BASE = "base"
+    NEITHER = "neither"
 
 
 class Merged(msgspec.Struct, frozen=True):
-    """`root` is None when there are `conflicts` (their first paths) and no side is preferred.
+    """`root` is None when one of the `conflicts` (their first paths) is settled by nothing.
 
     `source_changed`: diff(base, theirs) is not empty. `changed`: keys of ours that are different now, `added` and
     `removed` of them; `paths` is the filter over all of them.
@@ -59,10 +63,12 @@ async def merge(
     theirs: MetaRangeId,
     *,
     prefer: Side | None = None,
+    settle: Settle | None = None,
     same: Same = same_identity,
 ) -> Merged:
     """Merge `theirs` into `ours`. All new nodes are durable when it returns. Raises as `apply`."""
-    return await merge_changes(store, diff(store, base, theirs, same=same), ours, prefer=prefer, same=same)
+    changes = diff(store, base, theirs, same=same)
+    return await merge_changes(store, changes, ours, prefer=prefer, settle=settle, same=same)
 
 
 async def merge_changes(
@@ -71,12 +77,16 @@ async def merge_changes(
     ours: MetaRangeId,
     *,
     prefer: Side | None = None,
+    settle: Settle | None = None,
     same: Same = same_identity,
 ) -> Merged:
-    """Merge the source's changes, base on the left and source on the right, into `ours`: what a lost race repeats."""
-    chosen = _Chosen(store, ours, prefer, same)
+    """Merge the source's changes, base on the left and source on the right, into `ours`: what a lost race repeats.
+
+    A conflict goes as `settle` says, and where it says nothing, or is not given, to the side that is preferred.
+    """
+    chosen = _Chosen(store, ours, prefer, settle, same)
     applied = await apply(store, ours, chosen.pages(changes), same=same)
-    failed = prefer is None and bool(chosen.conflicts)
+    failed = chosen.unsettled
     return Merged(
         None if failed else applied.root,
         0 if failed else applied.changed,
@@ -89,44 +99,59 @@ async def merge_changes(
 
 
 class _Chosen:
-    """Decides for each change of the source whether it is made."""
+    """Decides for each change of the source what is made of it."""
 
-    def __init__(self, store: NodeStore, ours: MetaRangeId, prefer: Side | None, same: Same) -> None:
+    def __init__(
+        self, store: NodeStore, ours: MetaRangeId, prefer: Side | None, settle: Settle | None, same: Same
+    ) -> None:
         self._store = store
         self._ours = ours
         self._prefer = prefer
+        self._settle = settle
         self._same = same
         self.any = False
         self.added = 0
         self.removed = 0
         self.conflicts: list[bytes] = []
+        self.unsettled = False
 
     async def pages(self, changes: AsyncIterator[list[Difference]]) -> AsyncIterator[list[Change]]:
         async for page in changes:
             self.any = True
             here = await lookup_many(self._store, self._ours, [change.key for change in page])
             chosen = [
-                (change.key, change.right or TOMBSTONE)
+                (change.key, made)
                 for change, ours in zip(page, here, strict=True)
-                if self._takes(change, ours)
+                if (made := self._made(change, ours)) is not None
             ]
-            if self._prefer is None and self.conflicts:
+            if self.unsettled:
                 if len(self.conflicts) >= MAX_CONFLICTS:
                     return
             elif chosen:
                 yield chosen
 
-    def _takes(self, change: Difference, ours: bytes | None) -> bool:
+    def _made(self, change: Difference, ours: bytes | None) -> bytes | None:
+        """What is written at the key; None when ours stays as it is."""
         if self._equal(ours, change.right):
-            return False
-        if not self._equal(ours, change.left):
-            if len(self.conflicts) < MAX_CONFLICTS:
-                self.conflicts.append(change.key)
-            if self._prefer is not Side.THEIRS:
-                return False
+            return None
+        wanted = change.right if self._equal(ours, change.left) else self._settled(change, ours)
+        if self._equal(ours, wanted):
+            return None
         self.added += ours is None
-        self.removed += change.right is None
-        return True
+        self.removed += wanted is None
+        return wanted or TOMBSTONE
+
+    def _settled(self, change: Difference, ours: bytes | None) -> bytes | None:
+        """The entry that a key in conflict gets."""
+        if len(self.conflicts) < MAX_CONFLICTS:
+            self.conflicts.append(change.key)
+        side = (None if self._settle is None else self._settle(change.key)) or self._prefer
+        self.unsettled = self.unsettled or side is None
+        if side is Side.THEIRS:
+            return change.right
+        if side is Side.BASE:
+            return change.left
+        return None if side is Side.NEITHER else ours
 
     def _equal(self, left: bytes | None, right: bytes | None) -> bool:
         if left is None or right is None:

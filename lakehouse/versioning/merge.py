@@ -28,6 +28,7 @@ from lakehouse.tree.merge import Merged, Side
 from lakehouse.tree.merge import merge as merge_trees
 from lakehouse.versioning import changes, resolve
 from lakehouse.versioning.ancestry import merge_base
+from lakehouse.versioning.choices import Choices, Settled
 from lakehouse.versioning.commit import is_dirty, land, make, seal
 from lakehouse.versioning.protection import require_not_read_only
 
@@ -62,7 +63,7 @@ class MergeOutcome(msgspec.Struct, frozen=True):
 
 
 class MergeRequest(msgspec.Struct, frozen=True):
-    """How to merge, and what the merge commit shall say."""
+    """How to merge, and what the merge commit shall say. `choices` come before `strategy`."""
 
     message: str = ""
     metadata: dict[str, str] = {}
@@ -70,6 +71,7 @@ class MergeRequest(msgspec.Struct, frozen=True):
     force: bool = False
     allow_empty: bool = False
     squash: bool = False
+    choices: Choices = Choices()
 
 
 def parse_strategy(text: str) -> Strategy:
@@ -85,7 +87,7 @@ async def merge_into_branch(
 ) -> MergeOutcome:
     """Merge the commit of `source` into a branch; there is always a merge commit, never a fast-forward.
 
-    Raises InvalidMergeStrategy, NotFound, DirtyBranch, NoChanges, MergeConflict, ReadOnlyRepository.
+    Raises InvalidMergeStrategy, NotFound, DirtyBranch, NoChanges, MergeConflict, ReadOnlyRepository, NotInConflict.
     """
     strategy = parse_strategy(request.strategy)
     parse_branch_name(destination, argument="destination branch")
@@ -101,11 +103,13 @@ async def merge_into_branch(
         base = await merge_base(lake, repo, ours, theirs)
         if base is None:
             raise NoMergeBase
-        merged = await merge_trees(tree, base.root, branch.root, theirs.root, prefer=_PREFER[strategy])
+        settled = Settled(request.choices, otherwise=_PREFER[strategy])
+        merged = await merge_trees(tree, base.root, branch.root, theirs.root, settle=settled.side)
         if not (merged.source_changed or request.allow_empty or request.force):
             raise NoChanges(f"merge {source} into {destination}: no changes")
         if merged.root is None:
             raise MergeConflict
+        settled.require_all_used()
         made = make(
             parents=(ours,) if request.squash else (ours, theirs),
             root=merged.root,

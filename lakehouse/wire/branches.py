@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Branches: create, reset, revert, cherry-pick, uncommitted changes."""
+"""Branches: create, reset, revert, cherry-pick, uncommitted changes, where the head has been."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from lakehouse.wire.commits import Commit, CommitOverrides
 from lakehouse.wire.diffs import DiffList, DiffQuery
 from lakehouse.wire.errors import Error
 from lakehouse.wire.operation import BRANCH, REPOSITORY, Operation, need
-from lakehouse.wire.paging import ForceQuery, PageQuery, Pagination, Required
+from lakehouse.wire.paging import DEFAULT_AMOUNT, Amount, ForceQuery, PageQuery, Pagination, Required
 
 
 class Ref(msgspec.Struct, frozen=True):
@@ -70,6 +70,38 @@ class CherryPickCreation(msgspec.Struct, frozen=True, kw_only=True, omit_default
     parent_number: int | UnsetType = UNSET
     commit_overrides: CommitOverrides | UnsetType = UNSET
     force: bool = False
+
+
+class ReflogQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Moves before the one with the number `after`."""
+
+    after: str = ""
+    amount: Amount = DEFAULT_AMOUNT
+
+    @property
+    def limit(self) -> int:
+        """How many moves are wanted: 0 and -1 mean the default."""
+        return self.amount if self.amount > 0 else DEFAULT_AMOUNT
+
+
+class Move(msgspec.Struct, frozen=True, kw_only=True):
+    """One move of a branch's head. `number` counts a branch's moves from 1, `time` is in seconds.
+
+    `old_commit_id` is "" where the branch was made; `request_id` is the X-Request-ID of the request that moved it.
+    """
+
+    number: int
+    time: int
+    old_commit_id: str
+    new_commit_id: str
+    operation: str
+    actor: str
+    request_id: str
+
+
+class MoveList(msgspec.Struct, frozen=True):
+    pagination: Pagination
+    results: list[Move]
 
 
 LIST_BRANCHES = Operation(
@@ -174,6 +206,17 @@ DIFF_BRANCH = Operation(
     query=DiffQuery,
     result=DiffList,
 )
+LIST_REFLOG = Operation(
+    name="list_reflog",
+    id="listReflog",
+    method="GET",
+    path="/repositories/{repository}/branches/{branch}/reflog",
+    tag="branches",
+    summary="List the moves of a branch's head, newest first",
+    allow=need("fs:ReadBranch", BRANCH),
+    query=ReflogQuery,
+    result=MoveList,
+)
 
 OPERATIONS = (
     LIST_BRANCHES,
@@ -185,4 +228,5 @@ OPERATIONS = (
     REVERT_BRANCH,
     CHERRY_PICK,
     DIFF_BRANCH,
+    LIST_REFLOG,
 )

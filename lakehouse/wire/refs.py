@@ -12,8 +12,9 @@ from msgspec import UNSET, UnsetType
 from lakehouse.core.errors import InvalidArgument
 from lakehouse.wire.commits import CommitList
 from lakehouse.wire.diffs import DiffList, DiffQuery
+from lakehouse.wire.objects import ObjectStats
 from lakehouse.wire.operation import REPOSITORY, Operation, need
-from lakehouse.wire.paging import DEFAULT_AMOUNT, Amount
+from lakehouse.wire.paging import DEFAULT_AMOUNT, Amount, PageQuery, Pagination, Required
 
 
 class LogCommitsQuery(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -65,8 +66,29 @@ class DiffRefsQuery(DiffQuery, frozen=True, kw_only=True, omit_defaults=True):
     include_right_stats: bool = False
 
 
+class GlobStrategy(msgspec.Struct, frozen=True):
+    """The strategy at conflicting paths that `glob` matches: `dest-wins`, `source-wins`, or `default`, an error.
+
+    `*` matches any characters, `/` among them; `?`, `[a-z]` and `{one,other}` are known too.
+    """
+
+    glob: Required
+    strategy: str
+
+
+class Resolution(msgspec.Struct, frozen=True):
+    """What becomes of one conflicting path: an entry of one of the three commits, or nothing."""
+
+    path: Required
+    take: Literal["destination", "source", "base", "delete"]
+
+
 class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """`strategy` is `dest-wins` or `source-wins`, and settles conflicts; without it they are an error."""
+    """`strategy` is `dest-wins` or `source-wins`, and settles conflicts; without it they are an error.
+
+    `resolutions` settle conflicts path by path and come first, then the first of `strategies` whose glob matches, then
+    `strategy`.
+    """
 
     message: str = ""
     metadata: dict[str, str] = {}
@@ -74,6 +96,8 @@ class Merge(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     force: bool = False
     allow_empty: bool = False
     squash_merge: bool = False
+    strategies: list[GlobStrategy] = []
+    resolutions: list[Resolution] = []
 
 
 class MergeSummary(msgspec.Struct, frozen=True):
@@ -90,6 +114,20 @@ class MergeResult(msgspec.Struct, frozen=True):
 
     reference: str
     summary: MergeSummary | UnsetType = UNSET
+
+
+class MergeConflict(msgspec.Struct, frozen=True, kw_only=True):
+    """A path that both sides changed, and differently. A side without the object, and so `base`, is left out."""
+
+    path: str
+    base: ObjectStats | UnsetType = UNSET
+    source: ObjectStats | UnsetType = UNSET
+    destination: ObjectStats | UnsetType = UNSET
+
+
+class MergeConflictList(msgspec.Struct, frozen=True):
+    pagination: Pagination
+    results: list[MergeConflict]
 
 
 class FindMergeBaseResult(msgspec.Struct, frozen=True, kw_only=True):
@@ -143,5 +181,16 @@ FIND_MERGE_BASE = Operation(
     allow=need("fs:ListCommits", REPOSITORY),
     result=FindMergeBaseResult,
 )
+LIST_MERGE_CONFLICTS = Operation(
+    name="list_merge_conflicts",
+    id="listMergeConflicts",
+    method="GET",
+    path="/repositories/{repository}/refs/{sourceRef}/merge/{destinationBranch}/conflicts",
+    tag="refs",
+    summary="List the paths that would be in conflict if a ref were merged into a branch, without merging",
+    allow=need("fs:ListObjects", REPOSITORY),
+    query=PageQuery,
+    result=MergeConflictList,
+)
 
-OPERATIONS = (LOG_COMMITS, DIFF_REFS, MERGE_INTO_BRANCH, FIND_MERGE_BASE)
+OPERATIONS = (LOG_COMMITS, DIFF_REFS, MERGE_INTO_BRANCH, FIND_MERGE_BASE, LIST_MERGE_CONFLICTS)

@@ -13,6 +13,7 @@ from lakehouse.wire import (
     health,
     metadata,
     objects,
+    prefixes,
     protection,
     refs,
     repositories,
@@ -38,6 +39,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *commits.OPERATIONS,
     *refs.OPERATIONS,
     *objects.OPERATIONS,
+    *prefixes.OPERATIONS,
     *staging.OPERATIONS,
     *metadata.OPERATIONS,
 )

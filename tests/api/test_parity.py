@@ -25,8 +25,18 @@ ROUTES = {
     if method != "parameters"
 }
 
-ADDED_OPERATIONS = {"getPhysicalAddresses", "linkPhysicalAddresses"}
+ADDED_OPERATIONS = {
+    "copyPrefix",
+    "getPhysicalAddresses",
+    "getPrefixUsage",
+    "linkPhysicalAddresses",
+    "listMergeConflicts",
+    "listReflog",
+    "movePrefix",
+}
 ADDED_FIELDS = {
+    ("Merge", "resolutions"),
+    ("Merge", "strategies"),
     ("MergeResult", "summary"),
     ("StagingLocation", "token"),
     ("VersionConfig", "lakehouse_version"),
@@ -119,6 +129,17 @@ def test_schema_agrees(name: str) -> None:
         assert mine.get("pattern") == schema.get("pattern"), field
         if "enum" in schema:
             assert sorted(mine["enum"]) == sorted(schema["enum"]), field
+
+
+def test_what_is_added_is_documented() -> None:
+    """Each operation and member that other servers of the protocol do not have stands in the reference."""
+    page = (Path(__file__).parents[2] / "docs" / "reference" / "api.md").read_text()
+    for operation in OPERATIONS:
+        if operation.id in ADDED_OPERATIONS:
+            short = operation.path.removeprefix("/repositories/{repository}")
+            assert f"| `{operation.name}` | `{operation.method} {short}` |" in page, operation.name
+    for _, field in ADDED_FIELDS:
+        assert f"| `{field}` |" in page, field
 
 
 def test_document_is_whole() -> None:

@@ -145,33 +145,41 @@ def test_a_difference_applied_to_the_left_gives_the_right(content, other):
     asyncio.run(law())
 
 
-@given(CONTENTS, EDITS, EDITS, st.sampled_from([None, *Side]))
-def test_a_merge_is_decided_key_by_key(base, edits, other_edits, prefer):
+CHOICES = st.lists(st.sampled_from([None, *Side]), min_size=3, max_size=3)
+
+
+@given(CONTENTS, EDITS, EDITS, st.sampled_from([None, *Side]), CHOICES)
+def test_a_merge_is_decided_key_by_key(base, edits, other_edits, prefer, choices):
+    def settle(key):
+        return choices[sum(key) % len(choices)]
+
     async def law():
         store = small_store()
         ours, _ = edited(base, edits)
         theirs, _ = edited(base, other_edits)
-        expected, conflicts = dict(ours), []
+        expected, conflicts, unsettled = dict(ours), [], False
         for key, before, after in differences(base, theirs):
-            if same(ours.get(key), before):
-                take = True
-            elif same(ours.get(key), after):
-                take = False
-            else:
+            mine = ours.get(key)
+            taken = after
+            if not same(mine, before) and not same(mine, after):
                 conflicts.append(key)
-                take = prefer is Side.THEIRS
-            if take:
+                side = settle(key) or prefer
+                unsettled = unsettled or side is None
+                taken = {Side.THEIRS: after, Side.BASE: before, Side.NEITHER: None}.get(side, mine)
+            if not same(mine, taken):
                 expected.pop(key, None)
-                expected.update({} if after is None else {key: after})
+                expected.update({} if taken is None else {key: taken})
         roots = [await planted(store, content) for content in (base, ours, theirs)]
-        merged = await merge(store, *roots, prefer=prefer)
+        merged = await merge(store, *roots, prefer=prefer, settle=settle)
         assert merged.conflicts == conflicts
         assert merged.source_changed == bool(differences(base, theirs))
-        if conflicts and prefer is None:
+        if unsettled:
             assert merged.root is None
         else:
             assert merged.root == await planted(store, expected)
-            assert merged.changed == len(differences(ours, expected))
+            kinds = [(left is None, right is None) for _, left, right in differences(ours, expected)]
+            assert merged.changed == len(kinds)
+            assert (merged.added, merged.removed) == (kinds.count((True, False)), kinds.count((False, True)))
 
     asyncio.run(law())
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Branches: create, reset, revert, cherry-pick, uncommitted changes."""
+"""Branches: create, reset, revert, cherry-pick, uncommitted changes, where the head has been."""
 
 from __future__ import annotations
 
@@ -15,14 +15,17 @@ from lakehouse.wire.branches import (
     GET_BRANCH,
     HARD_RESET_BRANCH,
     LIST_BRANCHES,
+    LIST_REFLOG,
     RESET_BRANCH,
     REVERT_BRANCH,
     BranchCreation,
     CherryPickCreation,
     HardResetQuery,
     ListBranchesQuery,
+    MoveList,
     Ref,
     RefList,
+    ReflogQuery,
     ResetCreation,
     RevertCreation,
 )
@@ -34,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from lakehouse.sdk._async.transport import Transport
+    from lakehouse.wire.branches import Move
     from lakehouse.wire.commits import CommitOverrides
     from lakehouse.wire.diffs import Diff
 
@@ -170,5 +174,20 @@ class Branches:
             return await self.diff_branch(
                 repository, branch, prefix=prefix, after=after, amount=MAX_PER_PAGE, delimiter=delimiter
             )
+
+        return each(fetch)
+
+    async def list_reflog(
+        self, repository: str, branch: str, *, after: str = "", amount: int = DEFAULT_AMOUNT
+    ) -> MoveList:
+        """One page of the moves of a branch's head, newest first."""
+        path = {"repository": repository, "branch": branch}
+        return await self._transport.call(LIST_REFLOG, MoveList, path, query=ReflogQuery(after=after, amount=amount))
+
+    def each_move(self, repository: str, branch: str) -> AsyncIterator[Move]:
+        """All moves of a branch's head, newest first."""
+
+        async def fetch(after: str) -> MoveList:
+            return await self.list_reflog(repository, branch, after=after, amount=MAX_PER_PAGE)
 
         return each(fetch)

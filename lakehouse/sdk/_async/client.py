@@ -15,6 +15,7 @@ from lakehouse.sdk._async.config import Configuration
 from lakehouse.sdk._async.health import Health
 from lakehouse.sdk._async.metadata import Metadata
 from lakehouse.sdk._async.objects import Objects
+from lakehouse.sdk._async.prefixes import Prefixes
 from lakehouse.sdk._async.protection import Protection
 from lakehouse.sdk._async.refs import Refs
 from lakehouse.sdk._async.repositories import Repositories
@@ -77,6 +78,7 @@ class AsyncClient:
         self.commits = Commits(self._transport)
         self.refs = Refs(self._transport)
         self.objects = Objects(self._transport)
+        self.prefixes = Prefixes(self._transport)
         self.staging = Staging(self._transport)
         self.metadata = Metadata(self._transport)
 

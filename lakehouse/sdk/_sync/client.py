@@ -15,6 +15,7 @@ from lakehouse.sdk._sync.config import Configuration
 from lakehouse.sdk._sync.health import Health
 from lakehouse.sdk._sync.metadata import Metadata
 from lakehouse.sdk._sync.objects import Objects
+from lakehouse.sdk._sync.prefixes import Prefixes
 from lakehouse.sdk._sync.protection import Protection
 from lakehouse.sdk._sync.refs import Refs
 from lakehouse.sdk._sync.repositories import Repositories
@@ -77,6 +78,7 @@ class Client:
         self.commits = Commits(self._transport)
         self.refs = Refs(self._transport)
         self.objects = Objects(self._transport)
+        self.prefixes = Prefixes(self._transport)
         self.staging = Staging(self._transport)
         self.metadata = Metadata(self._transport)
 

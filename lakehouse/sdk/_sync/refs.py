@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING, Literal
 from lakehouse.sdk._sync.listing import each
 from lakehouse.wire.commits import CommitList
 from lakehouse.wire.diffs import DiffList
-from lakehouse.wire.paging import DEFAULT_AMOUNT, MAX_PER_PAGE
+from lakehouse.wire.paging import DEFAULT_AMOUNT, MAX_PER_PAGE, PageQuery
 from lakehouse.wire.refs import (
     DIFF_REFS,
     FIND_MERGE_BASE,
+    LIST_MERGE_CONFLICTS,
     LOG_COMMITS,
     MERGE_INTO_BRANCH,
     DiffRefsQuery,
     FindMergeBaseResult,
     LogCommitsQuery,
     Merge,
+    MergeConflictList,
     MergeResult,
 )
 
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from lakehouse.sdk._sync.transport import Transport
     from lakehouse.wire.commits import Commit
     from lakehouse.wire.diffs import Diff
+    from lakehouse.wire.refs import GlobStrategy, MergeConflict, Resolution
 
 
 class Refs:
@@ -153,11 +156,14 @@ class Refs:
         squash_merge: bool = False,
         allow_empty: bool = False,
         force: bool = False,
+        strategies: Sequence[GlobStrategy] = (),
+        resolutions: Sequence[Resolution] = (),
     ) -> MergeResult:
         """Merge a ref into a branch; the id of the merge commit.
 
-        `strategy` settles conflicts: `dest-wins` or `source-wins`. Raises MergeConflict, NoChanges,
-        DirtyBranch, BranchNotFound.
+        `strategy` settles conflicts: `dest-wins` or `source-wins`; before it the first of `strategies` whose glob
+        matches the path, and first of all `resolutions`, which name single paths. Raises MergeConflict, NoChanges,
+        DirtyBranch, BranchNotFound, NotInConflict.
         """
         body = Merge(
             message=message,
@@ -166,6 +172,8 @@ class Refs:
             force=force,
             allow_empty=allow_empty,
             squash_merge=squash_merge,
+            strategies=list(strategies),
+            resolutions=list(resolutions),
         )
         path = {"repository": repository, "sourceRef": source, "destinationBranch": destination}
         return self._transport.call(MERGE_INTO_BRANCH, MergeResult, path, body=body)
@@ -174,3 +182,30 @@ class Refs:
         """The commit from which two refs parted."""
         path = {"repository": repository, "sourceRef": source, "destinationBranch": destination}
         return self._transport.call(FIND_MERGE_BASE, FindMergeBaseResult, path)
+
+    def list_merge_conflicts(
+        self,
+        repository: str,
+        source: str,
+        destination: str,
+        *,
+        prefix: str = "",
+        after: str = "",
+        amount: int = DEFAULT_AMOUNT,
+    ) -> MergeConflictList:
+        """One page of the paths that would be in conflict if `source` were merged into `destination`."""
+        path = {"repository": repository, "sourceRef": source, "destinationBranch": destination}
+        query = PageQuery(prefix=prefix, after=after, amount=amount)
+        return self._transport.call(LIST_MERGE_CONFLICTS, MergeConflictList, path, query=query)
+
+    def each_conflict(
+        self, repository: str, source: str, destination: str, *, prefix: str = ""
+    ) -> Iterator[MergeConflict]:
+        """All paths that would be in conflict if `source` were merged into `destination`."""
+
+        def fetch(after: str) -> MergeConflictList:
+            return self.list_merge_conflicts(
+                repository, source, destination, prefix=prefix, after=after, amount=MAX_PER_PAGE
+            )
+
+        return each(fetch)

@@ -110,12 +110,13 @@ LISTS = [
 ITEM = {
     "id": "i", "commit_id": "c", "parents": [], "committer": "", "message": "", "creation_date": 1, "meta_range_id": "",
     "default_branch": "main", "storage_namespace": "s3://a", "path": "p", "path_type": "object", "type": "added",
-    "physical_address": "", "checksum": "", "mtime": 1,
+    "physical_address": "", "checksum": "", "mtime": 1, "number": 1, "time": 1, "old_commit_id": "",
+    "new_commit_id": "", "operation": "commit", "actor": "a", "request_id": "",
 }  # fmt: skip
 
 
 def test_all_lists_are_known() -> None:
-    assert len(LISTS) == 7
+    assert len(LISTS) == 9
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
