@@ -12,6 +12,7 @@ from lakehouse.wire import (
     config,
     health,
     metadata,
+    multipart,
     objects,
     protection,
     refs,
@@ -39,5 +40,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *refs.OPERATIONS,
     *objects.OPERATIONS,
     *staging.OPERATIONS,
+    *multipart.OPERATIONS,
     *metadata.OPERATIONS,
 )

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import io
 import urllib.request
 
 import boto3
@@ -11,6 +12,7 @@ from botocore.config import Config
 
 from lakehouse.core.errors import StagingMoved
 from lakehouse.sdk import Client
+from lakehouse.wire.multipart import CopyPartSource, UploadPart
 from lakehouse.wire.staging import StagingLocation, StagingMetadata
 from tests.running import KEY, SECRET, start_server
 from tests.s3 import foreign
@@ -119,3 +121,51 @@ def test_what_the_server_tells(backing, lake):
     assert storage.blockstore_type == "s3"
     assert storage.blockstore_namespace_example == f"s3://{backing[1]}/my-repo/"
     assert (storage.pre_sign_support, storage.pre_sign_multipart_upload) == (True, True)
+
+
+def test_an_upload_in_parts(backing, lake):
+    """Part by part straight to the store; one part is copied within it."""
+    lake.repositories.create_repository("parts")
+    data = bytes(range(256)) * 50_000
+    stats = lake.multipart.upload("parts", "main", "large", io.BytesIO(data), part_size=5 * 2**20, content_type="a/b")
+    assert (stats.size_bytes, stats.content_type) == (len(data), "a/b")
+    assert stats.checksum.endswith("-3")
+    assert lake.objects.get_object("parts", "main", "large") == data
+    begun = lake.multipart.create_presign_multipart_upload("parts", "main", "copied", parts=2)
+    upload, address = begun.upload_id, begun.physical_address
+    source = CopyPartSource(repository="parts", ref="main", path="large", range="bytes=0-5242879")
+    one = lake.multipart.copy_part("parts", "main", "copied", upload, 1, physical_address=address, copy_source=source)
+    two = UploadPart(part_number=2, etag=put(begun.presigned_urls[1], b"end"))
+    lake.multipart.complete_presign_multipart_upload("parts", "main", "copied", upload, address, [one, two])
+    assert lake.objects.get_object("parts", "main", "copied") == data[: 5 * 2**20] + b"end"
+    empty = lake.multipart.upload("parts", "main", "empty", io.BytesIO(b""))
+    assert (empty.size_bytes, lake.objects.get_object("parts", "main", "empty")) == (0, b"")
+
+
+def test_an_upload_in_parts_that_fails_is_given_up(backing, lake):
+    class Broken(io.BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            found = super().read(size)
+            if not found:
+                raise OSError("the disk fails")
+            return found
+
+    lake.repositories.create_repository("given-up")
+    with pytest.raises(OSError, match="the disk fails"):
+        lake.multipart.upload("given-up", "main", "k", Broken(b"x" * 100))
+    client = bucket_client(backing)
+    uploads = client.list_multipart_uploads(Bucket=backing[1]).get("Uploads", [])
+    client.close()
+    assert [one["Key"] for one in uploads if "given-up" in one["Key"]] == []
+
+
+def test_the_storage_class(backing, lake):
+    if backing[2] != foreign.KEY:
+        assert lake.objects.get_underlying_properties("whole", "main", "dir/ä b.bin").storage_class is None
+        return
+    lake.repositories.create_repository("classes")
+    client = bucket_client(backing)
+    client.put_object(Bucket=backing[1], Key="cold", Body=b"x", StorageClass="STANDARD_IA")
+    client.close()
+    lake.objects.stage_object("classes", "main", "cold", f"s3://{backing[1]}/cold", checksum="x", size_bytes=1)
+    assert lake.objects.get_underlying_properties("classes", "main", "cold").storage_class == "STANDARD_IA"

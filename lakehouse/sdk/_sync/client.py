@@ -14,6 +14,7 @@ from lakehouse.sdk._sync.commits import Commits
 from lakehouse.sdk._sync.config import Configuration
 from lakehouse.sdk._sync.health import Health
 from lakehouse.sdk._sync.metadata import Metadata
+from lakehouse.sdk._sync.multipart import Multipart
 from lakehouse.sdk._sync.objects import Objects
 from lakehouse.sdk._sync.protection import Protection
 from lakehouse.sdk._sync.refs import Refs
@@ -78,6 +79,7 @@ class Client:
         self.refs = Refs(self._transport)
         self.objects = Objects(self._transport)
         self.staging = Staging(self._transport)
+        self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
 
     def __enter__(self) -> Client:
