@@ -25,7 +25,7 @@ async def get_config(services: Services, call: Call[None, None]) -> Config:
     return Config(
         version_config=_version(services),
         storage_config=_storage(services.lake.stores.default),
-        storage_config_list=[],
+        storage_config_list=_storages(services),
         ui_config=UIConfig(custom_viewers=[]),
         capabilities_config=CapabilitiesConfig(),
     )
@@ -60,9 +60,15 @@ def _storage(store: Store) -> StorageConfig:
         blockstore_namespace_validity_regex=f"^{description.scheme}://",
         pre_sign_support=description.presign,
         pre_sign_support_ui=description.presign,
-        pre_sign_multipart_upload=description.presign_multipart,
+        pre_sign_multipart_upload=store.uploads is not None and description.presign_multipart,
         import_support=description.importable,
         import_validity_regex=f"^{description.scheme}://",
         blockstore_id=store.id,
-        blockstore_description="",
+        blockstore_description=store.comment,
     )
+
+
+def _storages(services: Services) -> list[StorageConfig]:
+    """Each store, when there is a choice."""
+    offered = services.lake.stores.offered
+    return [_storage(store) for store in offered] if len(offered) > 1 else []

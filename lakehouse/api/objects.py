@@ -82,8 +82,9 @@ async def list_objects(services: Services, call: Call[wire.ListObjectsQuery, Non
 
 
 async def get_underlying_properties(services: Services, call: Call[wire.PathQuery, None]) -> UnderlyingObjectProperties:
-    await objects.stat_object(services.lake, call.path["repository"], call.path["ref"], parse_path(call.query.path))
-    return UnderlyingObjectProperties(storage_class=None)
+    path = parse_path(call.query.path)
+    found = await objects.head_stored(services.lake, call.path["repository"], call.path["ref"], path)
+    return UnderlyingObjectProperties(storage_class=found.storage_class or None)
 
 
 async def upload_object(services: Services, call: Call[wire.UploadObjectQuery, None]) -> wire.ObjectStats:

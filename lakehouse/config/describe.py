@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
 import msgspec
 
 from lakehouse.config import model
-from lakehouse.config.load import CLIENT_VARIABLES, Leaf, leaves
+from lakehouse.config.load import CLIENT_VARIABLES, NAME, Leaf, leaves, named_section
 from lakehouse.config.model import Config, Secret
 
 if TYPE_CHECKING:
@@ -32,13 +32,25 @@ class Line(msgspec.Struct, frozen=True):
 
 def lines(loaded: Loaded) -> list[Line]:
     """Every setting with its value and origin; secrets are stars."""
-    return [Line(leaf.key, _shown(_value(loaded.config, leaf.key)), loaded.origins[leaf.key]) for leaf in leaves()]
+    return [Line(key, _shown(_value(loaded.config, key)), loaded.origins.get(key, "default")) for key in _keys(loaded)]
+
+
+def _keys(loaded: Loaded) -> list[str]:
+    """The key of every setting, those of each named section with its name."""
+    found = []
+    for leaf in leaves():
+        section, marker, field = leaf.key.partition(f".{NAME}.")
+        if not marker:
+            found.append(leaf.key)
+        else:
+            found += [f"{section}.{name}.{field}" for name in sorted(getattr(loaded.config, section))]
+    return found
 
 
 def _value(config: Config, key: str) -> Any:
     value: Any = config
     for name in key.split("."):
-        value = getattr(value, name)
+        value = value[name] if isinstance(value, dict) else getattr(value, name)
     return value
 
 
@@ -54,10 +66,13 @@ def documentation() -> dict[str, str]:
     classes = {node.name: node for node in tree.body if isinstance(node, ast.ClassDef)}
     found = dict(_documented(classes["Config"], prefix=""))
     for field in msgspec.structs.fields(Config):
-        if isinstance(field.type, type) and issubclass(field.type, msgspec.Struct):
-            node = classes[field.type.__name__]
-            found[field.name] = ast.get_docstring(node) or ""
-            found |= _documented(node, prefix=f"{field.name}.")
+        named = named_section(field.type)
+        section = named or field.type
+        if isinstance(section, type) and issubclass(section, msgspec.Struct):
+            node = classes[section.__name__]
+            key = f"{field.name}.{NAME}" if named else field.name
+            found[key] = " ".join((ast.get_docstring(node) or "").split())
+            found |= _documented(node, prefix=f"{key}.")
     return found
 
 
@@ -140,7 +155,8 @@ level = "debug"
 
 Sizes and durations are numbers (bytes, seconds) or have a unit: `64MiB`, `5GB`, `24h`, `500ms`. Lists are TOML lists;
 in the environment, commas separate them. A section that has a `url` can be given that alone: `LAKEHOUSE_DATABASE` means
-`LAKEHOUSE_DATABASE__URL`.
+`LAKEHOUSE_DATABASE__URL`. Where a key has `NAME`, there can be several such sections, each with a name of its own:
+`[object_stores.archive]` in the file, `LAKEHOUSE_OBJECT_STORES__ARCHIVE__URL` in the environment.
 
 These variables are no settings of the server, and it passes over them:
 {", ".join(f"`{name}`" for name in sorted(CLIENT_VARIABLES))}.

@@ -74,6 +74,25 @@ class ObjectStore(msgspec.Struct, frozen=True):
     """Secret for the S3-compatible store."""
 
 
+class NamedStore(msgspec.Struct, frozen=True):
+    """Further stores, each under a name that repositories give as their `storage_id`. `NAME` is made of `a-z`, `0-9`,
+    `_` and, in the file, `-`.
+    """
+
+    url: str = ""
+    """`s3://BUCKET` of an S3-compatible store."""
+    description: str = ""
+    """What the store is for: shown to users who choose one."""
+    endpoint: str = ""
+    """As `object_store.endpoint`."""
+    region: str = "us-east-1"
+    """As `object_store.region`."""
+    access_key_id: str = ""
+    """As `object_store.access_key_id`."""
+    secret_access_key: Secret = Secret()
+    """As `object_store.secret_access_key`."""
+
+
 class Staging(msgspec.Struct, frozen=True):
     """Uploads by address and link."""
 
@@ -145,6 +164,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Its secret."""
     database: Database = Database()
     object_store: ObjectStore = ObjectStore()
+    object_stores: dict[str, NamedStore] = {}
     staging: Staging = Staging()
     cache: Cache = Cache()
     limits: Limits = Limits()

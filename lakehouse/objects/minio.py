@@ -386,5 +386,6 @@ def _facts(headers: Mapping[str, str]) -> tuple[ObjectInfo, int, int]:
         parsedate_to_datetime(modified).timestamp() if modified else 0,
         headers.get("content-type", ""),
         metadata,
+        headers.get("x-amz-storage-class", ""),
     )
     return info, start, length

@@ -44,6 +44,8 @@ class ObjectInfo(msgspec.Struct, frozen=True):
     modified: float
     content_type: str = ""
     metadata: dict[str, str] = {}
+    storage_class: str = ""
+    """In the store's own words, where it says; only `head` and `get` tell it."""
 
 
 class StoredObject(msgspec.Struct, frozen=True):

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The object stores of a server, by its configuration, and the S3 side in front of the embedded one.
 
-The embedded store is always there; another one, when it is configured, is where new namespaces are chosen.
+The embedded store is always there; another one, when it is configured, is where new namespaces are chosen. Further
+stores are reached by their names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from lakehouse.auth import keys
+from lakehouse.config.model import NamedStore
 from lakehouse.core.errors import BadConfiguration
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.presign import EmbeddedPresigner
@@ -24,9 +26,10 @@ if TYPE_CHECKING:
     from lakehouse.auth.credentials import CredentialStore
     from lakehouse.auth.keys import KeyRing
     from lakehouse.config.model import Config
+    from lakehouse.config.model import ObjectStore as ObjectStoreSettings
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local import LocalStore
-    from lakehouse.objects.port import Location, ObjectStore, Presigner
+    from lakehouse.objects.port import Location, MultipartStore, ObjectStore, Presigner
     from lakehouse.versioning.lake import Lake
 
 FOLDER = "objects"
@@ -37,21 +40,31 @@ DRIVERS = {"s3": "lakehouse.objects.minio:open_minio_store"}
 async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clock) -> tuple[Stores, LocalStore]:
     """All stores, and the embedded one among them. Raises StartupError."""
     settings = config.object_store
+    others = [_opened(other, f"object_stores.{name}", storage_id=name, clock=clock) for name, other in _named(config)]
+    first = [_opened(settings, "object_store", clock=clock)] if settings.url else []
     local = await open_local_store(folder / FOLDER, clock=clock, bucket=settings.bucket)
     embedded = Store(
         id="",
         objects=local,
         description=local.describe(),
         presigner=EmbeddedPresigner(secret=presign_secret(ring), region=settings.region, clock=clock),
+        uploads=local.uploads,
         buckets=frozenset((settings.bucket,)),
     )
-    if not settings.url:
-        return Stores((embedded,)), local
+    return Stores((*first, embedded, *others)), local
+
+
+def _named(config: Config) -> list[tuple[str, NamedStore]]:
+    return sorted(config.object_stores.items())
+
+
+def _opened(settings: ObjectStoreSettings | NamedStore, key: str, *, clock: Clock, storage_id: str = "") -> Store:
+    """The store that a section of the settings describes. Raises BadConfiguration."""
     scheme, _, rest = settings.url.partition("://")
     bucket = rest.strip("/")
     if scheme not in DRIVERS or not bucket or "/" in bucket:
         known = " or ".join(f"{name}://BUCKET" for name in DRIVERS)
-        raise BadConfiguration(f"object_store.url: {settings.url}: write {known}")
+        raise BadConfiguration(f"{key}.url: {settings.url}: write {known}")
     module, _, name = DRIVERS[scheme].partition(":")
     objects = getattr(import_module(module), name)(
         bucket=bucket,
@@ -61,13 +74,15 @@ async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clo
         secret_access_key=settings.secret_access_key.reveal(),
         clock=clock,
     )
-    store = Store(
-        id="",
+    return Store(
+        id=storage_id,
         objects=cast("ObjectStore", objects),
         description=objects.describe(),
         presigner=cast("Presigner", objects),
+        uploads=cast("MultipartStore | None", getattr(objects, "uploads", None)),
+        home=bucket,
+        comment=settings.description if isinstance(settings, NamedStore) else "",
     )
-    return Stores((store, embedded)), local
 
 
 def presign_secret(ring: KeyRing) -> str:

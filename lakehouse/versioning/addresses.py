@@ -47,7 +47,7 @@ def absolute(lake: Lake, repository: Repository, entry: Entry) -> str:
 def locate(lake: Lake, repository: Repository, entry: Entry) -> tuple[Store, Location]:
     """The store and place of an entry's bytes. Raises UnknownStorage."""
     if entry.kind is AddressKind.FULL:
-        return lake.stores.locate(entry.address)
+        return lake.stores.locate(entry.address, entry.store)
     place = lake.place(repository)
     return place.store, place.locate(entry.address)
 
@@ -85,7 +85,7 @@ async def accept(
         verify(lake, repository, branch, path, relative)
         return relative, AddressKind.RELATIVE, ""
     await _require_outside(lake, uri)
-    store = lake.stores.store_of(parsed)
+    store = lake.stores.external(parsed, beside=place.store)
     return uri, AddressKind.FULL, store.id
 
 

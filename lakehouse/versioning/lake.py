@@ -53,7 +53,7 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
 
     def place(self, repository: Repository) -> Place:
         """Where the repository's objects are."""
-        return self.stores.place(repository.storage_namespace)
+        return self.stores.place(repository.storage_namespace, repository.storage_id)
 
     def tree(self, repository: Repository) -> NodeStore:
         """The nodes of the repository's trees."""

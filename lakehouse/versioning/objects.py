@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Sequence
 
     from lakehouse.core.records import Repository
-    from lakehouse.objects.port import ByteRange, ObjectReader
+    from lakehouse.objects.port import ByteRange, ObjectInfo, ObjectReader
     from lakehouse.versioning.lake import Lake
 
 DEFAULT_TYPE = "application/octet-stream"
@@ -71,6 +71,16 @@ async def open_object(
     store, location = addresses.locate(lake, repository, entry)
     try:
         return await store.objects.get(location, byte_range)
+    except StoredObjectNotFound as error:
+        raise DataMissing from error
+
+
+async def head_stored(lake: Lake, repository: str, ref: str, path: EntryPath) -> ObjectInfo:
+    """What the store says of an object. Raises RepositoryNotFound, NotFound, ObjectNotFound, DataMissing."""
+    repo, entry = await lookup.entry_at_ref(lake, repository, ref, path)
+    store, location = addresses.locate(lake, repo, entry)
+    try:
+        return await store.objects.head(location)
     except StoredObjectNotFound as error:
         raise DataMissing from error
 

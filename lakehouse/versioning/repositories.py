@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from lakehouse.core.records import Commit
     from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.stores import Place
+    from lakehouse.versioning.stores import Place, Store
 
 MARKER = INTERNAL + "repository"
 """Says which repository a namespace belongs to. It stays when the repository is deleted, as its data does."""
@@ -76,7 +76,7 @@ async def create_repository(lake: Lake, request: RepositoryRequest) -> Repositor
         raise RepositoryExists
     store = lake.stores.by_id(request.storage_id)
     if request.storage_namespace is not None:
-        place = lake.stores.place(request.storage_namespace)
+        place = lake.stores.place(request.storage_namespace, request.storage_id)
         if place.store is not store:
             raise InvalidArgument(
                 f"{request.storage_namespace} is not in this storage: invalid value: validation error"
@@ -92,10 +92,10 @@ async def create_repository(lake: Lake, request: RepositoryRequest) -> Repositor
         created=lake.now,
         read_only=request.read_only,
     )
-    return await _make(lake, draft, request)
+    return await _make(lake, draft, request, store)
 
 
-async def _make(lake: Lake, draft: Repository, request: RepositoryRequest) -> Repository:
+async def _make(lake: Lake, draft: Repository, request: RepositoryRequest, store: Store) -> Repository:
     """The row, which takes the name; the marker in the store; then, in one transaction, all that shows.
 
     A crash leaves a row that nobody sees and that the next creation of this name takes over.
@@ -103,7 +103,7 @@ async def _make(lake: Lake, draft: Repository, request: RepositoryRequest) -> Re
     [[row]] = await lake.db.apply(repositories.reserve(draft))
     made = msgspec.structs.replace(draft, id=RepositoryId(row[0]))
     if not made.storage_namespace:
-        made = msgspec.structs.replace(made, storage_namespace=f"{_root(lake)}{made.name}/{made.id}/")
+        made = msgspec.structs.replace(made, storage_namespace=f"{store.root}{made.name}/{made.id}/")
     marked = False
     try:
         place = lake.place(made)
@@ -120,12 +120,6 @@ async def _make(lake: Lake, draft: Repository, request: RepositoryRequest) -> Re
     if not request.bare:
         keep_record(lake, made, _initial(made), None)
     return made
-
-
-def _root(lake: Lake) -> str:
-    """The bucket in which namespaces are chosen, as a URI that ends in "/"."""
-    example = lake.stores.default.description.namespace_example
-    return example[: example.index("/", example.index("://") + 3) + 1]
 
 
 async def _mark(repository: Repository, place: Place, *, shared: bool) -> bool:
@@ -185,7 +179,7 @@ async def _require_unused(lake: Lake, place: Place, *, unfinished: Repository | 
     The marker of `unfinished`, whose creation was cut off, is no hindrance: it will be taken over.
     """
     uri = place.uri
-    if uri == _root(lake) or await repositories.namespaces_around(lake.db, spellings_around(uri)):
+    if uri == place.store.root or await repositories.namespaces_around(lake.db, spellings_around(uri)):
         raise _in_use(place)
     if await repositories.namespace_inside(lake.db, uri):
         raise _in_use(place)

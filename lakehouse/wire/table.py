@@ -12,6 +12,7 @@ from lakehouse.wire import (
     config,
     health,
     metadata,
+    multipart,
     objects,
     prefixes,
     protection,
@@ -41,5 +42,6 @@ OPERATIONS: tuple[Operation, ...] = (
     *objects.OPERATIONS,
     *prefixes.OPERATIONS,
     *staging.OPERATIONS,
+    *multipart.OPERATIONS,
     *metadata.OPERATIONS,
 )

@@ -14,6 +14,7 @@ from lakehouse.sdk._async.commits import Commits
 from lakehouse.sdk._async.config import Configuration
 from lakehouse.sdk._async.health import Health
 from lakehouse.sdk._async.metadata import Metadata
+from lakehouse.sdk._async.multipart import Multipart
 from lakehouse.sdk._async.objects import Objects
 from lakehouse.sdk._async.prefixes import Prefixes
 from lakehouse.sdk._async.protection import Protection
@@ -80,6 +81,7 @@ class AsyncClient:
         self.objects = Objects(self._transport)
         self.prefixes = Prefixes(self._transport)
         self.staging = Staging(self._transport)
+        self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
 
     async def __aenter__(self) -> AsyncClient:

@@ -14,6 +14,7 @@ from lakehouse.sdk._sync.commits import Commits
 from lakehouse.sdk._sync.config import Configuration
 from lakehouse.sdk._sync.health import Health
 from lakehouse.sdk._sync.metadata import Metadata
+from lakehouse.sdk._sync.multipart import Multipart
 from lakehouse.sdk._sync.objects import Objects
 from lakehouse.sdk._sync.prefixes import Prefixes
 from lakehouse.sdk._sync.protection import Protection
@@ -80,6 +81,7 @@ class Client:
         self.objects = Objects(self._transport)
         self.prefixes = Prefixes(self._transport)
         self.staging = Staging(self._transport)
+        self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
 
     def __enter__(self) -> Client:

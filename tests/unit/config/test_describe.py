@@ -23,7 +23,20 @@ def test_every_setting_is_documented_and_shown() -> None:
     documented = documentation()
     keys = [leaf.key for leaf in leaves()]
     assert all(documented[key] for key in keys)
-    assert [line.key for line in lines(load(environment={}))] == keys
+    shown = [line.key for line in lines(load(environment={}))]
+    assert shown == [key for key in keys if ".NAME." not in key]
+
+
+def test_named_sections_are_shown_by_their_names() -> None:
+    environment = {
+        "LAKEHOUSE_OBJECT_STORES__COLD": "s3://cold",
+        "LAKEHOUSE_OBJECT_STORES__COLD__SECRET_ACCESS_KEY": "x",
+    }
+    shown = {line.key: line for line in lines(load(environment=environment))}
+    assert shown["object_stores.cold.url"].value == "s3://cold"
+    assert shown["object_stores.cold.url"].origin == "environment LAKEHOUSE_OBJECT_STORES__COLD"
+    assert shown["object_stores.cold.region"].origin == "default"
+    assert shown["object_stores.cold.secret_access_key"].value == "***"
 
 
 def test_secrets_are_stars() -> None:

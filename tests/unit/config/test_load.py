@@ -62,6 +62,8 @@ def test_the_file_is_named_beside_or_absent(tmp_path: Path) -> None:
         ({"LAKEHOUSE_DATABASE__INLINE_READS": "perhaps"}, "true or false"),
         ({"LAKEHOUSE_ADMIN_ACCESS_KEY_ID": "abc"}, "go together"),
         ({"LAKEHOUSE_OBJECT_STORE__BUCKET": "lake"}, "needs a dot"),
+        ({"LAKEHOUSE_OBJECT_STORE": "s3://lake.local/"}, "give that another name"),
+        ({"LAKEHOUSE_OBJECT_STORES__A": "s3://lake.local"}, "give that another name"),
         ({"LAKEHOUSE_EXTERNAL_URL": "lake.example"}, "https://"),
         ({"LAKEHOUSE_STAGING__PRESIGN_VALIDITY": "8d"}, "at most 7d"),
     ],
@@ -98,6 +100,40 @@ def test_a_section_stands_for_its_url() -> None:
     assert (config.database.url, config.object_store.url) == ("sqlite:/x", "s3://b")
 
 
+def test_sections_by_name(tmp_path: Path) -> None:
+    (tmp_path / "lakehouse.toml").write_text(
+        '[object_stores.cold-1]\nurl = "s3://cold"\ndescription = "slow, cheap"\n[object_stores.b]\nurl = "s3://b"\n'
+    )
+    environment = {"LAKEHOUSE_OBJECT_STORES__B__REGION": "eu-west-1", "LAKEHOUSE_OBJECT_STORES__C": "s3://c"}
+    stores = load(environment=environment, folder=tmp_path).config.object_stores
+    assert {name: store.url for name, store in stores.items()} == {
+        "cold-1": "s3://cold",
+        "b": "s3://b",
+        "c": "s3://c",
+    }
+    assert stores["cold-1"].description == "slow, cheap"
+    assert (stores["b"].region, stores["c"].region) == ("eu-west-1", "us-east-1")
+    assert load(environment={}).config.object_stores == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("[object_stores.a]\nregion = 'r'", "object_stores.a.url: missing"),
+        ("[object_stores.a]\nulr = 'r'", "did you mean object_stores.NAME.url?"),
+        ("[object_stores.A]\nurl = 'r'", "a name is made of"),
+        ("[object_stores]\na = 5", "object_stores.a"),
+        ("object_stores = 's3://b'", "unknown setting object_stores"),
+        ("[object_stores.a.b]\nurl = 'r'", "unknown setting object_stores.a.b"),
+    ],
+)
+def test_what_is_wrong_in_a_section_by_name_is_said(tmp_path: Path, content: str, said: str) -> None:
+    (tmp_path / "lakehouse.toml").write_text(content)
+    with pytest.raises(BadConfiguration) as caught:
+        load(environment={}, folder=tmp_path)
+    assert said in str(caught.value)
+
+
 def test_clients_and_tests_variables_are_passed_over() -> None:
     load(environment={"LAKEHOUSE_ENDPOINT": "x", "LAKEHOUSE_ACCESS_KEY_ID": "y", "LAKEHOUSE_TEST_ROUNDS": "3"})
 
@@ -129,8 +165,9 @@ def test_every_setting_can_come_from_the_environment(value: object) -> None:
     samples: dict[Any, str] = {str: "text", bool: str(value)}
     for leaf in leaves():
         if leaf.kind in samples and leaf.key not in {"external_url", "object_store.bucket", "admin_access_key_id"}:
-            found = load(environment={leaf.variable: samples[leaf.kind]})
-            assert found.origins[leaf.key] == f"environment {leaf.variable}"
+            needed = {"LAKEHOUSE_OBJECT_STORES__NAME__URL": "x"} if ".NAME." in leaf.key else {}
+            found = load(environment=needed | {leaf.variable: samples[leaf.kind]})
+            assert found.origins[leaf.key.replace(".NAME.", ".name.")] == f"environment {leaf.variable}"
 
 
 def test_secrets_hide() -> None:

@@ -17,6 +17,7 @@ from lakehouse.core.errors import LakehouseError
 from lakehouse.sdk import AsyncClient, Client
 from lakehouse.sdk.described import ObjectHead, described
 from lakehouse.sdk.generate import synchronous
+from lakehouse.wire.multipart import CopyPartSource, UploadPart
 from lakehouse.wire.setup import CommPrefsInput
 from lakehouse.wire.staging import StagingLocation, StagingMetadata
 from lakehouse.wire.statistics import StatsEvent
@@ -41,6 +42,9 @@ SAMPLES: dict[str, Any] = {
     "size_bytes": 1,
     "parent_number": 1,
     "parents": 1,
+    "parts": [UploadPart(part_number=1, etag="e")],
+    "part_number": 7,
+    "copy_source": CopyPartSource(repository="r", ref="main", path="p"),
 }
 FACTS = StagingMetadata(staging=StagingLocation(physical_address="s3://a"), checksum="x", size_bytes=1)
 
