@@ -33,7 +33,7 @@ class Hands:
         return self.now
 
 
-def lake_on(db, objects, clock) -> Lake:
+def lake_on(db, objects, clock, **options) -> Lake:
     """A lake on these ports, with a cold cache."""
     return Lake(
         db=db,
@@ -42,6 +42,7 @@ def lake_on(db, objects, clock) -> Lake:
         addresses=Signer({"a001": b"k" * 32}),
         tokens=Signer({"t001": b"t" * 32}),
         clock=clock,
+        **options,
     )
 
 

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from lakehouse.db.port import Database
     from lakehouse.db.statement import Statement
 
-LEASE = 6
+LEASE = 3
 """Seconds that a lease lasts without a sign of life."""
 _FIRST_LOOK, _LAST_LOOK = 0.002, 0.05
 """Seconds between two looks at another's lease."""
@@ -114,7 +114,8 @@ class Turns:
     def __init__(self, *, patience: float = LEASE) -> None:
         self._locks: dict[BranchId, tuple[asyncio.Lock, int]] = {}
         self._patience = patience
-        self._owner = os.urandom(8).hex()
+        self.owner = os.urandom(8).hex()
+        """Whose leases this process's are."""
 
     @asynccontextmanager
     async def of(self, branch: BranchId) -> AsyncIterator[None]:
@@ -137,7 +138,7 @@ class Turns:
     async def among_all(self, branch: BranchId, db: Database, clock: Clock) -> AsyncIterator[Turn]:
         """As `of`, and wait for other processes that hold the branch's lease."""
         async with self.of(branch):
-            turn = Turn(db, f"branch/{branch}", self._owner, clock, self._patience)
+            turn = Turn(db, f"branch/{branch}", self.owner, clock, self._patience)
             await turn.others()
             try:
                 yield turn
