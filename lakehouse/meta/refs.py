@@ -228,31 +228,55 @@ def move_head(
     taken: Sequence[StagingToken],
     leaves_staging: bool,
     now: int,
+    base: MetaRangeId | None = None,
 ) -> Statement:
-    """Set the head, and let go of the sealed tokens `taken`, which must be the oldest of the branch.
+    """Set the head and the base, and let go of the sealed tokens `taken`, which must be the oldest of the branch.
 
     Guarded by the head and base as `branch` has them. The epoch grows when staged data leaves with it.
     Raises LostRace.
     """
     suffix = text_of(taken)
     return Statement(
-        "update refs set commit_id = ?, base = null, version = version + 1, epoch = epoch + ?, "
+        "update refs set commit_id = ?, base = ?, version = version + 1, epoch = epoch + ?, "
         "sealed = substr(sealed, 1, length(sealed) - cast(? as integer)), updated = ? "
         "where id = ? and commit_id = ? and coalesce(base, '-') = ? and ',' || sealed like ?",
         (
             head,
+            base,
             int(leaves_staging),
             len(suffix),
             now,
             branch.id,
             branch.commit_id,
-            "-" if branch.base is None else branch.base,
+            _seen(branch.base),
             "%," + suffix,
         ),
         rows=1,
         otherwise=LostRace(),
         locks=exclusive(Scope.BRANCH, branch.id),
     )
+
+
+def set_base(branch: Branch, base: MetaRangeId | None, *, taken: Sequence[StagingToken]) -> Statement:
+    """Put a tree in the place of base and sealed tokens `taken`, which must be the oldest of the branch.
+
+    Guarded by the head and base as `branch` has them. The epoch stays: nothing leaves the branch. Raises LostRace.
+    """
+    suffix = text_of(taken)
+    return Statement(
+        "update refs set base = ?, version = version + 1, "
+        "sealed = substr(sealed, 1, length(sealed) - cast(? as integer)) "
+        "where id = ? and commit_id = ? and coalesce(base, '-') = ? and ',' || sealed like ?",
+        (base, len(suffix), branch.id, branch.commit_id, _seen(branch.base), "%," + suffix),
+        rows=1,
+        otherwise=LostRace(),
+        locks=exclusive(Scope.BRANCH, branch.id),
+    )
+
+
+def _seen(base: MetaRangeId | None) -> str:
+    """What a guard compares: the base may be the empty tree, whose id is the empty text."""
+    return "-" if base is None else base
 
 
 def replace_sealed(branch: Branch, *, taken: Sequence[StagingToken], by: StagingToken) -> Statement:

@@ -239,6 +239,14 @@ async def scan(
         after = found[-1][0] + b"\x00"
 
 
+async def path_after(db: Database, token: StagingToken, after: bytes, *, skip: int) -> bytes | None:
+    """The path of a token's row that follows `after`, `skip` rows later; None when there are not so many."""
+    row = await db.one(
+        "select path from staged where token = ? and path > ? order by path limit 1 offset ?", (token, after, skip)
+    )
+    return None if row is None else row[0]
+
+
 def drop(tokens: Sequence[StagingToken], *, now: int) -> list[Statement]:
     """Hand tokens that no branch shows any more to the sweeper."""
     if not tokens:

@@ -86,9 +86,3 @@ async def against(tree: NodeStore, root: MetaRangeId, page: Sequence[Row]) -> li
         for (path, value), old in zip(page, olds, strict=True)
         if (value if old is None else not (value and same_identity(old, value)))
     ]
-
-
-async def any_difference(tree: NodeStore, root: MetaRangeId, pages: AsyncGenerator[list[Row], None]) -> bool:
-    """Whether staged rows change the tree; stops at the first that does. Closes `pages`."""
-    async with aclosing(differences(tree, root, pages)) as found:
-        return bool(await anext(found, None))

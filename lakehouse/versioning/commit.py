@@ -25,20 +25,21 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken, is_commit_id
 from lakehouse.core.records import Commit
-from lakehouse.format.changed_paths import paths_filter
 from lakehouse.format.commit import id_of
 from lakehouse.meta import commits, refs, staging
-from lakehouse.tree.apply import apply
-from lakehouse.versioning import changes, resolve
+from lakehouse.versioning import resolve
 from lakehouse.versioning.fold import fold_if_many
 from lakehouse.versioning.protection import require_writable
 from lakehouse.versioning.record import keep_record
+from lakehouse.versioning.shown_tree import compared
+from lakehouse.versioning.uncommitted import is_dirty
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakehouse.core.records import Branch, Repository
     from lakehouse.versioning.lake import Actor, Lake
+    from lakehouse.versioning.turns import Turn
 
 
 class CommitRequest(msgspec.Struct, frozen=True):
@@ -56,7 +57,7 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
     """Commit what is staged. Raises BranchNotFound, NoChanges, ProtectedBranch, ReadOnlyRepository, DirtyBranch."""
     repo, seen = await resolve.branch(lake, repository, branch)
     await require_writable(lake, repo, seen.name, force=request.force, doing="cannot commit to protected branch")
-    async with lake.turns.of(seen.id):
+    async with lake.turn(seen.id) as turn:
         head: CommitId | None = None
         mine: tuple[StagingToken, ...] = ()
         while True:
@@ -64,44 +65,48 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
             if current.id != seen.id:
                 raise BranchNotFound
             if head is None or (head == current.commit_id and not set(mine) <= set(current.sealed)):
-                mine = taken = await seal(lake, repo, current)  # not yet, or what was sealed is folded
+                mine = taken = await seal(lake, repo, current, turn)  # not yet, or what was sealed is folded
             else:
                 taken = tuple(token for token in current.sealed if token in mine)
             head = current.commit_id
             try:
-                return await _commit(lake, repo, current, taken, request, actor)
+                made, paths = await _build(lake, repo, current, taken, request, actor)
+                await land(
+                    lake, repo, current, made, taken=taken, paths=paths, operation="commit", actor=actor, turn=turn
+                )
             except LostRace:
                 continue
+            lake.staged.forget(current.id)
+            return made
 
 
-async def seal(lake: Lake, repository: Repository, branch: Branch) -> tuple[StagingToken, ...]:
-    """Set what is staged aside: the sealed areas of the branch, newest first, which never change from now on."""
-    [rows] = await lake.db.apply(refs.seal(branch.id, StagingToken(random_token())))
+async def seal(lake: Lake, repository: Repository, branch: Branch, turn: Turn) -> tuple[StagingToken, ...]:
+    """Set what is staged aside: the sealed areas of the branch, newest first, which never change from now on.
+
+    Other processes would take them for uncommitted changes, so they wait until the turn ends.
+    """
+    [rows, *_] = await lake.db.apply(refs.seal(branch.id, StagingToken(random_token())), turn.claim())
     tokens = refs.tokens_of(rows[0][0]) if rows else branch.sealed
     fold_if_many(lake, repository, branch, tokens)
     return tokens
 
 
-async def _commit(
+async def _build(
     lake: Lake,
     repository: Repository,
     branch: Branch,
     taken: tuple[StagingToken, ...],
     request: CommitRequest,
     actor: Actor,
-) -> Commit:
-    tree = lake.tree(repository)
+) -> tuple[Commit, bytes | None]:
+    """The commit of what the branch shows with the sealed areas `taken`, and the filter over its changes."""
     if request.source_metarange is not None:
         root, paths = await _given_tree(lake, repository, branch, request.source_metarange), None
-    elif taken:
-        applied = await apply(tree, branch.root, changes.rows(lake.db, taken))
-        if not applied.changed and not request.allow_empty:
-            raise NoChanges("commit: no changes")
-        root, paths = applied.root, applied.paths
     else:
-        if not request.allow_empty:
+        found = await compared(lake, repository, branch, taken)
+        if not found.changed and not request.allow_empty:
             raise NoChanges("commit: no changes")
-        root, paths = branch.root, paths_filter(())
+        root, paths = found.root, found.paths
     parent = await resolve.get_commit(lake, repository, branch.commit_id)
     made = make(
         parents=(parent,),
@@ -111,8 +116,7 @@ async def _commit(
         created=lake.now if request.date is None else request.date,
         metadata=request.metadata,
     )
-    await land(lake, repository, branch, made, taken=taken, paths=paths, operation="commit", actor=actor)
-    return made
+    return made, paths
 
 
 async def _given_tree(lake: Lake, repository: Repository, branch: Branch, root: str) -> MetaRangeId:
@@ -127,12 +131,6 @@ async def _given_tree(lake: Lake, repository: Repository, branch: Branch, root: 
         except StoredObjectNotFound as error:
             raise NotFound(f"metarange {root}: not found") from error
     return MetaRangeId(root)
-
-
-async def is_dirty(lake: Lake, repository: Repository, branch: Branch) -> bool:
-    """Whether anything that is staged changes the head, by identity."""
-    pages = changes.rows(lake.db, (branch.staging_token, *branch.sealed))
-    return await changes.any_difference(lake.tree(repository), branch.root, pages)
 
 
 def make(
@@ -168,10 +166,12 @@ async def land(
     paths: bytes | None,
     operation: str,
     actor: Actor,
+    turn: Turn,
 ) -> None:
     """Insert a commit and make it the branch's head, in one guarded transaction. Raises LostRace, OutcomeUnknown.
 
-    `taken` are the sealed areas that leave the branch with it: they went in, or change nothing.
+    `taken` are the sealed areas that leave the branch with it, as its base does: they went in, or change nothing.
+    After a lost race the others wait until the turn ends.
     """
     now = lake.now
     transaction = (
@@ -187,10 +187,15 @@ async def land(
             request=actor.request,
             now=now,
         ),
+        *turn.release(),
     )
     try:
         await lake.db.apply(*transaction)
+    except LostRace:
+        await turn.insist()
+        raise
     except OutcomeUnknown:
         if not await refs.was_moved(lake.db, branch.id, old=branch.commit_id, new=made.id):
             raise
+    turn.released()
     keep_record(lake, repository, made, paths)

@@ -3,9 +3,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Sequence
+from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
-from operator import itemgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -16,15 +15,13 @@ from lakehouse.core.paths import after_prefix, grouped
 from lakehouse.core.records import Change, ChangeKind, Page
 from lakehouse.core.refs import Suffix, parse_ref
 from lakehouse.format.entry import same_identity, unpack
-from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup
 from lakehouse.tree.store import NodeStore
-from lakehouse.versioning import changes, resolve
+from lakehouse.versioning import resolve, uncommitted
 from lakehouse.versioning.ancestry import merge_base
 from lakehouse.versioning.changes import Raw
 
 if TYPE_CHECKING:
-    from lakehouse.core.records import Branch, Repository
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.listing import Query
 
@@ -39,18 +36,9 @@ class Differ(msgspec.Struct, frozen=True):
 async def diff_branch(lake: Lake, repository: str, branch: str, query: Query) -> Page[Change]:
     """What is uncommitted on a branch. Raises RepositoryNotFound, BranchNotFound."""
     repo, seen = await resolve.branch(lake, repository, branch)
-    return await _page(Differ(lambda start: _uncommitted(lake, repo, seen, start, query.prefix)), query)
-
-
-def _uncommitted(
-    lake: Lake, repository: Repository, branch: Branch, start: bytes, prefix: bytes
-) -> AsyncGenerator[list[Raw], None]:
-    return changes.differences(lake.tree(repository), branch.root, _staged(lake, branch, start, prefix))
-
-
-def _staged(lake: Lake, branch: Branch, start: bytes, prefix: bytes) -> AsyncGenerator[list[changes.Row], None]:
-    tokens = (branch.staging_token, *branch.sealed)
-    return changes.rows(lake.db, tokens, start=max(start, prefix), end=after_prefix(prefix))
+    return await _page(
+        Differ(lambda start: uncommitted.differences(lake, repo, seen, start=start, prefix=query.prefix)), query
+    )
 
 
 async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Query, *, two_dot: bool) -> Page[Change]:
@@ -66,8 +54,12 @@ async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Q
         shown = await resolve.ref(lake, repository, right)
         branch = shown.staging
         if branch is not None:
-            root, prefix = left_commit.root, query.prefix
-            return await _page(Differ(lambda start: _to_staging(lake, repo, root, branch, start, prefix)), query)
+            shows = Differ(
+                lambda start: uncommitted.differences(
+                    lake, repo, branch, left=left_commit.root, start=start, prefix=query.prefix
+                )
+            )
+            return await _page(shows, query)
     _, right_commit = await resolve.commit(lake, repository, right)
     if two_dot:
         return await _page(_trees(tree, left_commit.root, right_commit.root, query), query)
@@ -79,36 +71,7 @@ async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Q
 
 
 def _trees(tree: NodeStore, left: MetaRangeId, right: MetaRangeId, query: Query) -> Differ:
-    return Differ(lambda start: _between(tree, left, right, start, query.prefix))
-
-
-async def _between(
-    tree: NodeStore, left: MetaRangeId, right: MetaRangeId, start: bytes, prefix: bytes
-) -> AsyncGenerator[list[Raw], None]:
-    async with aclosing(diff(tree, left, right, start=start, prefix=prefix)) as pages:
-        async for page in pages:
-            yield [(item.key, item.left, item.right) for item in page]
-
-
-async def _to_staging(
-    lake: Lake, repository: Repository, left: MetaRangeId, branch: Branch, start: bytes, prefix: bytes
-) -> AsyncGenerator[list[Raw], None]:
-    """The left tree against a branch with its staged rows: tree differences with the staged paths laid over them."""
-    tree = lake.tree(repository)
-    trees = _by_path(_between(tree, left, branch.tree, start, prefix))
-    sources: list[AsyncGenerator[Sequence[tuple[bytes, bytes | Raw]], None]]
-    sources = [_staged(lake, branch, start, prefix), trees]
-    async with aclosing(changes.overlaid(sources)) as pages:
-        async for page in pages:
-            found = [item for _, item in page if not isinstance(item, bytes)]
-            staged = [(path, item) for path, item in page if isinstance(item, bytes)]
-            yield sorted(found + await changes.against(tree, left, staged), key=itemgetter(0))
-
-
-async def _by_path(pages: AsyncGenerator[list[Raw], None]) -> AsyncGenerator[list[tuple[bytes, bytes | Raw]], None]:
-    async with aclosing(pages):
-        async for page in pages:
-            yield [(item[0], item) for item in page]
+    return Differ(lambda start: uncommitted.between(tree, left, right, start=start, prefix=query.prefix))
 
 
 async def _page(differ: Differ, query: Query) -> Page[Change]:

@@ -49,7 +49,7 @@ async def fold(lake: Lake, repository: str, branch: Branch) -> bool:
 
     What lost a race against another mover of the branch is left as it was. A repeat is harmless.
     """
-    async with lake.turns.of(branch.id):
+    async with lake.turn(branch.id):
         try:
             _, current = await resolve.branch(lake, repository, branch.name)
         except NotFound:

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -10,14 +11,19 @@ import msgspec
 from lakehouse.core.clock import Clock, system_clock
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
-from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
 from lakehouse.versioning.protection_cache import ProtectionCache
+from lakehouse.versioning.staged_rows import StagedRows
 from lakehouse.versioning.stores import Stores
 from lakehouse.versioning.turns import Background, Turns
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
+    from lakehouse.core.ids import BranchId
     from lakehouse.core.records import Repository
     from lakehouse.versioning.stores import Place
+    from lakehouse.versioning.turns import Turn
 
 DAY = 86_400
 
@@ -45,6 +51,10 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
     turns: Turns = msgspec.field(default_factory=Turns)
     background: Background = msgspec.field(default_factory=Background)
     protection: ProtectionCache = msgspec.field(default_factory=ProtectionCache)
+    gate: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
+    """Bounds the traffic of nodes, of all repositories together."""
+    staged: StagedRows = msgspec.field(default_factory=StagedRows)
+    """How much this process has staged on each branch since that was last folded."""
 
     @property
     def now(self) -> int:
@@ -64,4 +74,9 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
             repository=repository.id,
             bucket=place.bucket,
             prefix=place.prefix,
+            gate=self.gate,
         )
+
+    def turn(self, branch: BranchId) -> AbstractAsyncContextManager[Turn]:
+        """Wait for the branch's turn, to move its head or its staging areas, and hold it."""
+        return self.turns.among_all(branch, self.db, self.clock)

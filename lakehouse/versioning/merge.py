@@ -24,13 +24,14 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.ids import parse_branch_name
 from lakehouse.core.records import Commit
-from lakehouse.tree.merge import Merged, Side
-from lakehouse.tree.merge import merge as merge_trees
-from lakehouse.versioning import changes, resolve
+from lakehouse.tree.merge import Merged, Side, merge_changes
+from lakehouse.versioning import resolve
 from lakehouse.versioning.ancestry import merge_base
+from lakehouse.versioning.change_list import ChangeList
 from lakehouse.versioning.choices import Choices, Settled
-from lakehouse.versioning.commit import is_dirty, land, make, seal
+from lakehouse.versioning.commit import land, make, seal
 from lakehouse.versioning.protection import require_not_read_only
+from lakehouse.versioning.uncommitted import has_nothing, is_dirty
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from lakehouse.core.ids import StagingToken
     from lakehouse.core.records import Branch, Repository
     from lakehouse.versioning.lake import Actor, Lake
+    from lakehouse.versioning.turns import Turn
 
 STRATEGY_KEY = ".lakefs.merge.strategy"
 
@@ -94,17 +96,19 @@ async def merge_into_branch(
     repo, theirs = await resolve.commit(lake, repository, source)
     require_not_read_only(repo, force=request.force)
 
+    tree = lake.tree(repo)
+    brought = ChangeList(tree)
     merged: Merged
 
     async def build(branch: Branch) -> tuple[Commit, bytes | None]:
         nonlocal merged
-        tree = lake.tree(repo)
         ours = await resolve.get_commit(lake, repo, branch.commit_id)
         base = await merge_base(lake, repo, ours, theirs)
         if base is None:
             raise NoMergeBase
         settled = Settled(request.choices, otherwise=_PREFER[strategy])
-        merged = await merge_trees(tree, base.root, branch.root, theirs.root, settle=settled.side)
+        pages = brought.pages(base.root, theirs.root)
+        merged = await merge_changes(tree, pages, branch.root, settle=settled.side)
         if not (merged.source_changed or request.allow_empty or request.force):
             raise NoChanges(f"merge {source} into {destination}: no changes")
         if merged.root is None:
@@ -142,33 +146,42 @@ async def on_clean_branch(
 ) -> Commit:
     """Put the commit that `build` makes for the branch's head on a branch without uncommitted changes.
 
-    `build` runs again on the new head when another process moved it meanwhile. Raises DirtyBranch, BranchNotFound.
+    `build` runs again on the new head when another process moved it meanwhile. Uncommitted changes that another
+    process is committing are waited for. Raises DirtyBranch, BranchNotFound.
     """
     _, seen = await resolve.branch(lake, repository, name)
-    async with lake.turns.of(seen.id):
+    async with lake.turn(seen.id) as turn:
         while True:
             repo, branch = await resolve.branch(lake, repository, name)
             if branch.id != seen.id:
                 raise BranchNotFound
-            idle = await _require_clean(lake, repo, branch)
+            idle = await _idle_if_clean(lake, repo, branch, turn)
+            if idle is None:
+                if await turn.others():
+                    continue
+                raise DirtyBranch
             made, paths = await build(branch)
             try:
-                await land(lake, repo, branch, made, taken=idle, paths=paths, operation=operation, actor=actor)
+                await land(
+                    lake, repo, branch, made, taken=idle, paths=paths, operation=operation, actor=actor, turn=turn
+                )
             except LostRace:
                 continue
             return made
 
 
-async def _require_clean(lake: Lake, repository: Repository, branch: Branch) -> tuple[StagingToken, ...]:
+async def _idle_if_clean(
+    lake: Lake, repository: Repository, branch: Branch, turn: Turn
+) -> tuple[StagingToken, ...] | None:
     """Sealed areas whose rows change nothing: they must leave the branch with its old head, or a stale tombstone
-    would hit what the merge brings. Raises DirtyBranch when something is really uncommitted.
+    would hit what the merge brings. None when something is really uncommitted.
     """
+    if await has_nothing(lake, branch):
+        return ()
     if await is_dirty(lake, repository, branch):
-        raise DirtyBranch
-    tokens = await seal(lake, repository, branch)
-    if tokens and await changes.any_difference(lake.tree(repository), branch.root, changes.rows(lake.db, tokens)):
-        raise DirtyBranch
-    return tokens
+        return None
+    tokens = await seal(lake, repository, branch, turn)
+    return None if await is_dirty(lake, repository, branch, tokens) else tokens
 
 
 async def find_merge_base(lake: Lake, repository: str, source: str, destination: str) -> tuple[Commit, Commit, Commit]:

@@ -25,7 +25,7 @@ from lakehouse.core.paths import parse_path
 from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.entry import pack, unpack
 from lakehouse.meta import staging
-from lakehouse.versioning import addresses, lookup, resolve
+from lakehouse.versioning import addresses, compact, lookup, resolve
 from lakehouse.versioning.protection import require_writable
 from lakehouse.versioning.staging import Linked, put_if_absent
 
@@ -120,6 +120,7 @@ async def upload_object(
         await put_if_absent(lake, repository, branch, upload.path, packed)
     else:
         await lake.db.apply(staging.put(seen.id, upload.path, packed))
+    compact.staged(lake, repo, seen, 1)
     return Linked(upload.path, entry, place.uri + address)
 
 
@@ -155,6 +156,7 @@ async def copy_object(
         raise DataMissing from error
     entry = msgspec.structs.replace(source, address=address, kind=AddressKind.RELATIVE, store="", mtime=lake.now)
     await lake.db.apply(staging.put(seen.id, path, pack(entry)))
+    compact.staged(lake, repo, seen, 1)
     return Linked(path, entry, place.uri + address)
 
 
@@ -201,10 +203,12 @@ async def _delete(
     await require_writable(lake, repo, seen.name, force=force)
     if no_tombstone:
         await lake.db.apply(staging.remove(seen.id, paths))
-    elif len(paths) == 1:
+        return
+    if len(paths) == 1:
         await lake.db.apply(staging.put(seen.id, paths[0], staging.TOMBSTONE))
     else:
         await lake.db.apply(staging.put_many(seen.id, [(path, staging.TOMBSTONE) for path in paths]))
+    compact.staged(lake, repo, seen, len(paths))
 
 
 async def update_object_user_metadata(

@@ -15,8 +15,9 @@ from lakehouse.core.errors import (
     RevertParentRequired,
 )
 from lakehouse.core.ids import EMPTY_TREE
-from lakehouse.tree.merge import merge as merge_trees
+from lakehouse.tree.merge import merge_changes
 from lakehouse.versioning import resolve
+from lakehouse.versioning.change_list import ChangeList
 from lakehouse.versioning.commit import make
 from lakehouse.versioning.merge import on_clean_branch
 from lakehouse.versioning.protection import require_not_read_only
@@ -58,12 +59,14 @@ async def revert_branch(
         raise NoSuchParent
     before = await _parent_tree(lake, repo, commit, max(parent_number, 1))
     wanted = overrides or Overrides()
+    brought = ChangeList(lake.tree(repo))
 
     async def build(head: Branch) -> tuple[Commit, bytes | None]:
         return await _merged(
             lake,
             repo,
             head,
+            brought,
             base=commit.root,
             theirs=before,
             committer=actor.committer,
@@ -98,6 +101,7 @@ async def cherry_pick(
         raise NoSuchParent
     before = await _parent_tree(lake, repo, commit, parent_number or 1)
     wanted = overrides or Overrides()
+    brought = ChangeList(lake.tree(repo))
     origin = {"cherry-pick-origin": commit.id, "cherry-pick-committer": commit.committer}
 
     async def build(head: Branch) -> tuple[Commit, bytes | None]:
@@ -105,6 +109,7 @@ async def cherry_pick(
             lake,
             repo,
             head,
+            brought,
             base=before,
             theirs=commit.root,
             committer=actor.committer,
@@ -126,6 +131,7 @@ async def _merged(
     lake: Lake,
     repository: Repository,
     head: Branch,
+    brought: ChangeList,
     *,
     base: MetaRangeId,
     theirs: MetaRangeId,
@@ -134,7 +140,7 @@ async def _merged(
     metadata: dict[str, str],
     allow_empty: bool,
 ) -> tuple[Commit, bytes | None]:
-    merged = await merge_trees(lake.tree(repository), base, head.root, theirs)
+    merged = await merge_changes(lake.tree(repository), brought.pages(base, theirs), head.root)
     if merged.root is None:
         raise MergeConflict
     if not merged.changed and not allow_empty:

@@ -24,7 +24,7 @@ from lakehouse.core.ids import EntryPath, StagingToken
 from lakehouse.core.records import Entry, StagingLocation
 from lakehouse.format.entry import pack
 from lakehouse.meta import refs, staging
-from lakehouse.versioning import addresses, lookup, resolve, tokens
+from lakehouse.versioning import addresses, compact, lookup, resolve, tokens
 from lakehouse.versioning.fold import fold_if_many
 from lakehouse.versioning.protection import require_not_read_only, require_writable
 
@@ -130,6 +130,7 @@ async def link_physical_address(
             await lake.db.apply(staging.put(seen.id, link.path, packed))
         else:
             await lake.db.apply(staging.put_at_epoch(seen.id, link.path, packed, epoch))
+        compact.staged(lake, repo, seen, 1)
     except StagingMoved:
         repo, seen = await resolve.branch(lake, repository, branch)
         raise StagingMoved(location(lake, repo, seen, link.path, presign)) from None
@@ -192,6 +193,7 @@ class Batch:
                 await self._lake.db.apply(
                     *self._guard(), staging.put_many(self._branch.id, pairs[at : at + staging.PAGE])
                 )
+            compact.staged(self._lake, self._repository, self._branch, len(pairs))
         return answers
 
     async def finish(self) -> None:
@@ -212,6 +214,7 @@ class Batch:
         if self._private is None:
             if self._held:
                 await lake.db.apply(*self._guard(), staging.put_many(branch.id, list(self._held.items())))
+                compact.staged(lake, self._repository, branch, len(self._held))
             return
         await self._flush()
         fresh = StagingToken(random_token())
@@ -219,6 +222,7 @@ class Batch:
             *staging.publish(branch.id, self._private, fresh=fresh, epoch=self._epoch, now=lake.now)
         )
         fold_if_many(lake, self._repository, branch, refs.tokens_of(row[0]))
+        compact.staged(lake, self._repository, branch, self.count)
 
     async def abandon(self) -> None:
         """Let go of the rows of an atomic batch that failed; nothing happens when it was published after all."""
@@ -291,6 +295,7 @@ async def stage_object(lake: Lake, repository: str, branch: str, link: Link, *, 
     linked = await _accept(lake, repo, seen, link)
     await require_writable(lake, repo, seen.name, force=force)
     await lake.db.apply(staging.put(seen.id, link.path, pack(linked.entry)))
+    compact.staged(lake, repo, seen, 1)
     return linked
 
 

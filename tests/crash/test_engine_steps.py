@@ -24,8 +24,20 @@ from lakehouse.core.errors import (
 from lakehouse.core.paths import parse_path
 from lakehouse.meta import refs
 from lakehouse.objects.memory import MemoryStore
-from lakehouse.versioning import branches, fold, merge, objects, repositories, reset, resolve, staging, sweeping
+from lakehouse.versioning import (
+    branches,
+    compact,
+    fold,
+    merge,
+    objects,
+    repositories,
+    reset,
+    resolve,
+    staging,
+    sweeping,
+)
 from lakehouse.versioning.repositories import RepositoryRequest
+from lakehouse.versioning.turns import LEASE
 from tests.crash.ports import Died, DyingDatabase, DyingStore, Fuse
 from tests.lakes import ANN, Hands, commit_all, lake_on, link, open_lake, put, seal, shown
 
@@ -52,6 +64,11 @@ async def prepare(lake):
         await lake.db.apply(refs.seal(branch.id, 1000 + number))
     await link(lake, "lakes", "main", "staged", "s1")
     await objects.delete_object(lake, "lakes", "main", parse_path("gone"))
+    await branches.create_branch(lake, "lakes", "based", source="main", actor=ANN)
+    await put(lake, "lakes", "based", staged="s0", below="b1")
+    await compacts(lake)
+    await put(lake, "lakes", "based", staged="s1")
+    await objects.delete_object(lake, "lakes", "based", parse_path("gone"))
 
 
 async def creates(lake):
@@ -119,6 +136,27 @@ async def folds(lake):
     await fold.fold(lake, "lakes", branch)
 
 
+async def compacts(lake):
+    _, branch = await resolve.branch(lake, "lakes", "based")
+    await compact.compact(lake, "lakes", branch, anyway=True)
+
+
+async def commits_base(lake):
+    await commit_all(lake, "lakes", "based")
+
+
+async def resets_base(lake):
+    await reset.reset_branch(lake, "lakes", "based")
+
+
+async def resets_prefix_over_base(lake):
+    await reset.reset_prefix(lake, "lakes", "based", b"")
+
+
+async def hard_resets_base(lake):
+    await reset.hard_reset_branch(lake, "lakes", "based", ref="ahead", actor=ANN)
+
+
 async def deletes_branch(lake):
     with suppress(BranchNotFound):
         await branches.delete_branch(lake, "lakes", "clean")
@@ -133,6 +171,7 @@ MANY = {f"p/{number:04}": "b" for number in range(1100)}
 UPLOADED = BEFORE | {"new": "22af645d1859cb5ca6da0c484f1f37ea"}
 # What an operation works on, and what that may show when it was cut off: old state or new.
 SAME = [BEFORE]
+BASED = BEFORE | {"below": "b1"}
 CASES = {
     creates: ("lakes", "main", SAME),
     creates_unplaced: ("lakes", "main", SAME),
@@ -147,6 +186,11 @@ CASES = {
     resets_prefix_over_sealed: ("lakes", "main", [BEFORE, OLD]),
     hard_resets: ("lakes", "clean", [OLD, OLD | {"new": "n1"}]),
     folds: ("lakes", "many", [OLD | {"f": "f4", "g4": "g"}]),
+    compacts: ("lakes", "based", [BASED]),
+    commits_base: ("lakes", "based", [BASED]),
+    resets_base: ("lakes", "based", [BASED, OLD]),
+    resets_prefix_over_base: ("lakes", "based", [BASED, OLD]),
+    hard_resets_base: ("lakes", "based", [BASED, BASED | {"new": "n1"}]),
     deletes_branch: ("lakes", "clean", [OLD, None]),
     deletes_repository: ("lakes", "main", [BEFORE, None]),
 }
@@ -228,6 +272,7 @@ async def test_cut_off_at_every_call(tmp_path, operation):
         for after in (False, True):
             path, copied, clock = again(f"{at}-{after}.sqlite")
             died += not await run_dying(path, copied, clock, operation, Fuse(at, after=after))
+            clock.now += LEASE + 1  # nobody waits for the dead any more
             lake = await open_lake(path, objects=copied, clock=clock)
             await require_sound(lake, operation, clock)
             await lake.db.close()

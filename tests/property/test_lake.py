@@ -31,12 +31,14 @@ from lakehouse.meta import staging as staged_rows
 from lakehouse.versioning import (
     branches,
     commit,
+    compact,
     diff,
     listing,
     merge,
     objects,
     pick,
     reset,
+    resolve,
     sweeping,
     tags,
 )
@@ -45,6 +47,8 @@ from tests.lakes import ANN, error_of, link, open_lake, seal
 
 REPO = "lakes"
 PATHS = [path.encode() for path in ("a", "a/b", "a/b/c", "a/c", "a0", "b/", "b/x", "b/x/y", "c//d", "d", "ä/ö", "z")]
+RESTORED = 3
+"""Paths that a reset takes back in one transaction, in place of a thousand."""
 NAMES = ["main", "one", "two", "six"]
 path_of = st.sampled_from(PATHS)
 value_of = st.sampled_from(["v1", "v2", "v3"])
@@ -74,21 +78,40 @@ class ModelCommit:
 
 
 class ModelBranch:
-    """A head, rows that a commit sealed, and rows above them; None is a tombstone."""
+    """A head, what a base changes, rows that a commit sealed, and rows above them; None is a tombstone."""
 
     def __init__(self, head):
-        self.head, self.sealed, self.current = head, {}, {}
+        self.head, self.base, self.sealed, self.current = head, {}, {}, {}
 
     @property
     def shows(self):
-        rows = self.head.tree | self.sealed | self.current
+        rows = self.head.tree | self.base | self.sealed | self.current
         return {path: value for path, value in rows.items() if value is not None}
 
     def seal(self):
         self.sealed, self.current = self.sealed | self.current, {}
 
     def clear(self):
-        self.sealed, self.current = {}, {}
+        self.base, self.sealed, self.current = {}, {}, {}
+
+    def compact(self):
+        shows, head = self.shows, self.head.tree
+        self.clear()
+        self.base = {path: shows.get(path) for path in kinds(head, shows)}
+
+    def move(self, head):
+        self.head = head
+        self.base = {path: value for path, value in self.base.items() if head.tree.get(path) != value}
+
+    def restore(self, wanted):
+        for path in [path for path in self.current if wanted(path)]:
+            del self.current[path]
+        below = {path: self.head.tree.get(path) for path in self.base | self.sealed if wanted(path)}
+        if len(below) > RESTORED:  # they go under a token of their own
+            self.seal()
+            self.sealed |= below
+        else:
+            self.current |= below
 
 
 def merged(base, ours, theirs, strategy):
@@ -140,6 +163,7 @@ class LakeMachine(RuleBasedStateMachine):
             patch.object(listing, "LEAST", 1),
             patch.object(listing, "MOST", 3),
             patch.object(staged_rows, "PAGE", 2),
+            patch.object(reset, "AT_ONCE", RESTORED),
         ]
         for one in self.patches:
             one.start()
@@ -326,27 +350,36 @@ class LakeMachine(RuleBasedStateMachine):
     def resets_object(self, name, path):
         model, name = self.branch(name)
         self.run(reset.reset_object(self.lake, REPO, name, path))
-        self.restore(model, lambda key: key == path)
+        model.restore(lambda key: key == path)
 
     @rule(name=name_of, prefix=prefix_of)
     def resets_prefix(self, name, prefix):
         model, name = self.branch(name)
         self.run(reset.reset_prefix(self.lake, REPO, name, prefix))
-        self.restore(model, lambda key: key.startswith(prefix))
-
-    def restore(self, model, wanted):
-        for path in [path for path in model.current if wanted(path)]:
-            del model.current[path]
-        for path in model.sealed:
-            if wanted(path):
-                model.current[path] = model.head.tree.get(path)
+        model.restore(lambda key: key.startswith(prefix))
 
     @rule(name=name_of, which=st.integers(0, 9))
     def resets_head(self, name, which):
         model, name = self.branch(name)
         target = self.commits[-1 - which % len(self.commits)]
         self.run(reset.hard_reset_branch(self.lake, REPO, name, ref=target.id, actor=ANN))
-        model.head = target
+        model.move(target)
+
+    # -- compaction ----------------------------------------------------------------------------------------------------
+
+    @rule(name=name_of)
+    def compacts(self, name):
+        model, name = self.branch(name)
+        _, branch = self.run(resolve.branch(self.lake, REPO, name))
+        self.run(compact.compact(self.lake, REPO, branch, anyway=True))
+        model.compact()
+
+    @rule(name=name_of, path=path_of, value=value_of, which=st.integers(0, 9))
+    def moves_over_a_base(self, name, path, value, which):
+        """What a base brings stays on top of another head, with rows over it or none."""
+        self.links(name, path, value)
+        self.compacts(name)
+        self.resets_head(name, which)
 
     # -- refs ----------------------------------------------------------------------------------------------------------
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -26,16 +27,26 @@ async def other(metadata, lake):
     await second.db.close()
 
 
-async def until(stop, work):
-    """Repeat until told to stop; how often it raised what."""
-    seen = Counter()
-    while not stop.is_set():
-        seen[await error_of(work())] += 1
-    return seen
+@asynccontextmanager
+async def beside(*works):
+    """Repeat each of them, at the same time, as long as the block runs; how often they raised what."""
+    seen, running = Counter(), True
+
+    async def repeat(work):
+        while running:
+            seen[await error_of(work())] += 1
+            await asyncio.sleep(0)
+
+    tasks = [asyncio.create_task(repeat(work)) for work in works]
+    try:
+        yield seen
+    finally:
+        running = False
+        await asyncio.gather(*tasks)
 
 
 async def test_links_beside_commits_are_in_one_place(lake, repo, other):
-    acknowledged, stop = {}, asyncio.Event()
+    acknowledged = {}
 
     async def links(number):
         for turn in range(12):
@@ -44,12 +55,11 @@ async def test_links_beside_commits_are_in_one_place(lake, repo, other):
             await link((lake, other)[number % 2], repo, "main", path, content)
             acknowledged.setdefault(path, []).append(content)
 
-    committing = [
-        asyncio.create_task(until(stop, lambda one=one: commit_all(one, repo, "main"))) for one in (lake, other)
-    ]
-    await asyncio.gather(*(links(number) for number in range(64)))
-    stop.set()
-    outcomes = sum([await task for task in committing], Counter())
+    def commits(process):
+        return lambda: commit_all(process, repo, "main")
+
+    async with beside(commits(lake), commits(other)) as outcomes:
+        await asyncio.gather(*(links(number) for number in range(64)))
     assert set(outcomes) <= {None, NoChanges}
     assert outcomes[None] >= 2
     everything = await shown(lake, repo, "main", amount=1000)
@@ -62,12 +72,9 @@ async def test_links_beside_commits_are_in_one_place(lake, repo, other):
 
 async def test_each_link_is_committed_once(lake, repo):
     """Every path is written once, so each must be in exactly one commit's difference to its parent."""
-    stop = asyncio.Event()
-    committing = asyncio.create_task(until(stop, lambda: commit_all(lake, repo, "main")))
     paths = {f"p{number:03}" for number in range(200)}
-    await asyncio.gather(*(link(lake, repo, "main", path) for path in sorted(paths)))
-    stop.set()
-    await committing
+    async with beside(lambda: commit_all(lake, repo, "main")):
+        await asyncio.gather(*(link(lake, repo, "main", path) for path in sorted(paths)))
     await error_of(commit_all(lake, repo, "main"))
     _, head = await resolve.commit(lake, repo, "main")
     found = Counter()
@@ -137,21 +144,18 @@ async def test_reset_beside_commit_is_before_or_after(lake, repo, other, turn):
 
 
 async def test_one_wins_a_conditional_write(lake, repo, other):
-    stop = asyncio.Event()
-
     async def disturb():
         await link(lake, repo, "main", "noise", str(lake.clock.now))
         await error_of(commit_all(lake, repo, "main"))
         lake.clock.now += 1
 
-    disturbing = asyncio.create_task(until(stop, disturb))
-    for turn in range(8):
-        tries = [
-            error_of(link((lake, other)[n % 2], repo, "main", f"x{turn}", f"c{n}", if_absent=True)) for n in range(8)
-        ]
-        assert Counter(await asyncio.gather(*tries)) == {None: 1, PreconditionFailed: 7}
-    stop.set()
-    await disturbing
+    def attempt(turn, n):
+        return error_of(link((lake, other)[n % 2], repo, "main", f"x{turn}", f"c{n}", if_absent=True))
+
+    async with beside(disturb):
+        for turn in range(8):
+            outcomes = Counter(await asyncio.gather(*(attempt(turn, n) for n in range(8))))
+            assert outcomes == {None: 1, PreconditionFailed: 7}
 
 
 async def test_a_condition_sees_what_a_merge_brings(lake, repo, other):
@@ -225,20 +229,17 @@ async def test_listing_beside_commits_shows_every_link(lake, repo, other, monkey
     names = {f"k{number:02}" for number in range(40)}
     for name in sorted(names):
         await link(lake, repo, "main", name, "0")
-    stop = asyncio.Event()
 
     async def move():
         await link(lake, repo, "main", "k20", str(lake.clock.now))
         await commit_all(lake, repo, "main")
         lake.clock.now += 1
 
-    moving = asyncio.create_task(until(stop, move))
-    for _ in range(30):
-        _, page = await listing.list_objects(other, repo, "main", listing.Query(amount=100))
-        assert {item.path.decode() for item in page.items} == names
-        await asyncio.sleep(0)
-    stop.set()
-    await moving
+    async with beside(move):
+        for _ in range(30):
+            _, page = await listing.list_objects(other, repo, "main", listing.Query(amount=100))
+            assert {item.path.decode() for item in page.items} == names
+            await asyncio.sleep(0)
 
 
 async def test_creations_of_one_name(lake, repo, other):

@@ -175,17 +175,17 @@ async def test_a_commit_whose_areas_are_folded_meanwhile_takes_them(lake, repo, 
         _, branch = await resolve.branch(lake, repo, "main")
         await lake.db.apply(refs.seal(branch.id, 100 + number))
     await link(lake, repo, "main", "last")
-    apply, done = commit.apply, []
+    compared, done = commit.compared, []
 
     async def while_another_process_folds(*args, **options):
-        applied = await apply(*args, **options)
+        found = await compared(*args, **options)
         if not done:
             done.append(True)
             _, seen = await resolve.branch(lake, repo, "main")
             assert await fold._fold(lake, seen)
-        return applied
+        return found
 
-    monkeypatch.setattr(commit, "apply", while_another_process_folds)
+    monkeypatch.setattr(commit, "compared", while_another_process_folds)
     await commit_all(lake, repo, "main")
     assert done
     assert len(await shown(lake, repo, "main@")) == fold.MOST + 1
