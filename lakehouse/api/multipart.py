@@ -13,7 +13,7 @@ from lakehouse.asgi.ranges import parse_range
 from lakehouse.asgi.responses import Response
 from lakehouse.core.errors import InvalidArgument, MissingValue
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import multipart
+from lakehouse.versioning import presigned_uploads
 from lakehouse.wire.multipart import PresignMultipartUpload, UploadTo
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 async def create_presign_multipart_upload(
     services: Services, call: Call[wire.CreatePresignMultipartUploadQuery, None]
 ) -> PresignMultipartUpload:
-    begun = await multipart.create(
+    begun = await presigned_uploads.create(
         services.lake,
         call.path["repository"],
         call.path["branch"],
@@ -43,7 +43,7 @@ async def complete_presign_multipart_upload(
     services: Services, call: Call[PathQuery, wire.CompletePresignMultipartUpload]
 ) -> ObjectStats:
     body = _body(call)
-    linked = await multipart.complete(
+    linked = await presigned_uploads.complete(
         services.lake,
         call.path["repository"],
         call.path["branch"],
@@ -59,11 +59,11 @@ async def abort_presign_multipart_upload(
     services: Services, call: Call[PathQuery, wire.AbortPresignMultipartUpload]
 ) -> None:
     target = _target(call, _body(call).physical_address)
-    await multipart.abort(services.lake, call.path["repository"], call.path["branch"], target)
+    await presigned_uploads.abort(services.lake, call.path["repository"], call.path["branch"], target)
 
 
 async def upload_part(services: Services, call: Call[PathQuery, wire.UploadPartFrom]) -> UploadTo:
-    url = await multipart.part_url(
+    url = await presigned_uploads.part_url(
         services.lake,
         call.path["repository"],
         call.path["branch"],
@@ -77,13 +77,13 @@ async def upload_part(services: Services, call: Call[PathQuery, wire.UploadPartF
 async def upload_part_copy(services: Services, call: Call[PathQuery, wire.UploadPartCopyFrom]) -> Response:
     source = call.body.copy_source
     services.checker.authorize(call.user, "fs:ReadObject", f"repository/{source.repository}/object/{source.path}")
-    found = await multipart.copy_part(
+    found = await presigned_uploads.copy_part(
         services.lake,
         call.path["repository"],
         call.path["branch"],
         _target(call, call.body.physical_address),
         _number(call),
-        multipart.Source(
+        presigned_uploads.Source(
             source.repository,
             source.ref,
             parse_path(source.path),
@@ -100,8 +100,8 @@ def _body(call: Call[Any, Any]) -> Any:
     return call.body
 
 
-def _target(call: Call[PathQuery, Any], uri: str) -> multipart.Target:
-    return multipart.Target(parse_path(call.query.path), uri, call.path["uploadId"])
+def _target(call: Call[PathQuery, Any], uri: str) -> presigned_uploads.Target:
+    return presigned_uploads.Target(parse_path(call.query.path), uri, call.path["uploadId"])
 
 
 def _number(call: Call[Any, Any]) -> int:

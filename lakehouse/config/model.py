@@ -93,6 +93,15 @@ class NamedStore(msgspec.Struct, frozen=True):
     """As `object_store.secret_access_key`."""
 
 
+class S3(msgspec.Struct, frozen=True):
+    """The S3 interface: repositories as buckets, and the embedded store's own buckets."""
+
+    domains: tuple[str, ...] = ("s3.local.lakefs.io",)
+    """Host names of the S3 interface. A repository's name may stand before them (`lakes.s3.example.org`), and all
+    requests for them are S3 requests.
+    """
+
+
 class Staging(msgspec.Struct, frozen=True):
     """Uploads by address and link."""
 
@@ -165,6 +174,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     database: Database = Database()
     object_store: ObjectStore = ObjectStore()
     object_stores: dict[str, NamedStore] = {}
+    s3: S3 = S3()
     staging: Staging = Staging()
     cache: Cache = Cache()
     limits: Limits = Limits()

@@ -111,7 +111,8 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
 
     The order of the fields is the on-disk format (docs/formats/tree.md): fields are only ever appended.
     `address` is relative to the repository's namespace ("data/...") or a full URI; `size` in bytes; `checksum` as the
-    store gave it (MD5 in hex for our own uploads); `mtime` in seconds; `metadata` is the user's.
+    store gave it (MD5 in hex for our own uploads); `mtime` in seconds; `metadata` is the user's. `parts`: of how many
+    parts the object was uploaded through the S3 side; its checksum is then the MD5 of their MD5s.
     """
 
     address: str
@@ -122,6 +123,12 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
     content_type: str = ""
     metadata: dict[str, str] = {}
     store: str = ""
+    parts: int = 0
+
+    @property
+    def etag(self) -> str:
+        """The ETag on the S3 side, without quotes."""
+        return f"{self.checksum}-{self.parts}" if self.parts else self.checksum
 
     @property
     def identity(self) -> tuple[object, ...]:

@@ -18,6 +18,9 @@ from lakehouse.format.node import array_of
 TOMBSTONE = b""
 """What stands for "deleted" where a packed entry would stand. No entry packs to it."""
 
+_WITHOUT_PARTS = b"\x98"
+"""An array of eight elements: `parts`, the last one, is one byte when it is 0, and is left out."""
+
 MAX_METADATA = 8192
 """Bytes of UTF-8, keys and values together."""
 
@@ -51,7 +54,8 @@ def pack(entry: Entry) -> bytes:
     try:
         if entry.metadata and sum(map(_utf8_length, chain(entry.metadata, entry.metadata.values()))) > MAX_METADATA:
             raise InvalidArgument(f"metadata is longer than {MAX_METADATA} bytes: invalid value: validation error")
-        return _encoder.encode(entry)
+        packed = _encoder.encode(entry)
+        return packed if entry.parts else _WITHOUT_PARTS + packed[1:-1]
     except (UnicodeEncodeError, OverflowError) as error:
         raise InvalidArgument(f"entry cannot be stored ({error}): invalid value: validation error") from error
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import Unsupported
+from lakehouse.core.records import User
 from lakehouse.objects.port import Location, MultipartStore, ObjectStore
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ class KeyRecord(msgspec.Struct, frozen=True):
     secret: str
     user: str
     may_use_physical: bool = False
+    account: User | None = None
+    """The user of the lake, where there is one."""
 
 
 LookupSecret = Callable[[str], Awaitable[KeyRecord | None]]

@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from lakehouse.core import errors
@@ -15,14 +16,22 @@ from lakehouse.s3.xml import document, element
 if TYPE_CHECKING:
     from lakehouse.core.errors import LakehouseError
 
+_ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
+
 STATUS = {
     "AccessDenied": 403,
     "AuthorizationHeaderMalformed": 400,
     "AuthorizationQueryParametersError": 400,
     "BadDigest": 400,
+    "BadRequest": 400,
     "BucketAlreadyExists": 409,
+    "ERRLakeFSNotSupported": 405,
+    "ERRLakeFSWrongEndpoint": 404,
     "EntityTooLarge": 400,
     "EntityTooSmall": 400,
+    "ErrNoSuchBucketPossibleAPIEndpoint": 404,
+    "ErrReadOnlyRepository": 403,
+    "ErrWriteToProtectedBranch": 403,
     "IncompleteBody": 400,
     "InternalError": 500,
     "InvalidAccessKeyId": 403,
@@ -33,6 +42,7 @@ STATUS = {
     "InvalidRange": 416,
     "InvalidRequest": 400,
     "InvalidURI": 400,
+    "InvalidTag": 400,
     "KeyTooLongError": 400,
     "MalformedXML": 400,
     "MaxMessageLengthExceeded": 400,
@@ -42,6 +52,7 @@ STATUS = {
     "NoSuchBucket": 404,
     "NoSuchKey": 404,
     "NoSuchUpload": 404,
+    "NoSuchVersion": 404,
     "NotImplemented": 501,
     "OperationAborted": 409,
     "PreconditionFailed": 412,
@@ -85,7 +96,12 @@ BY_KIND: dict[type[LakehouseError], str] = {
 
 BY_CLASS: dict[type[LakehouseError], str] = {
     errors.BucketNotFound: "NoSuchBucket",
+    errors.BranchNotFound: "NoSuchBucket",
+    errors.RepositoryInDeletion: "NoSuchBucket",
     errors.RepositoryNotFound: "NoSuchBucket",
+    errors.DataMissing: "NoSuchVersion",
+    errors.ProtectedBranch: "ErrWriteToProtectedBranch",
+    errors.ReadOnlyRepository: "ErrReadOnlyRepository",
     errors.ChecksumMismatch: "BadDigest",
     errors.IncompleteBody: "IncompleteBody",
     errors.InvalidAddress: "InvalidURI",
@@ -107,13 +123,18 @@ def code_of(error: LakehouseError) -> str:
     return "InternalError"
 
 
-def error_document(*, code: str, message: str, resource: str, request_id: str) -> bytes:
-    """The XML body of an error."""
+def error_document(
+    *, code: str, message: str, resource: str, request_id: str, bucket: str = "", key: str = "", region: str = ""
+) -> bytes:
+    """The XML body of an error. Characters that no parser takes are replaced: the error is to be read."""
     return document(
         "Error",
         element("Code", code),
-        element("Message", message),
+        element("Message", _ILLEGAL.sub("\ufffd", message)),
+        element("Key", _ILLEGAL.sub("\ufffd", key)),
+        element("BucketName", _ILLEGAL.sub("\ufffd", bucket)),
         element("Resource", resource),
+        element("Region", region),
         element("RequestId", request_id),
         element("HostId", request_id),
     )

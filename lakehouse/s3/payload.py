@@ -30,11 +30,16 @@ _EMPTY_SHA256 = hashlib.sha256().hexdigest()
 _NOT_CHECKSUMS = frozenset({"x-amz-checksum-algorithm", "x-amz-checksum-mode", "x-amz-checksum-type"})
 
 
-def open_payload(request: S3Request, claim: Claim, *, secret: str, keys: SigningKeys) -> None:
-    """Put the checked body in place of the raw one in `request`, and its true length. Raises S3Error."""
-    payload = claim.payload
+def open_payload(request: S3Request, claim: Claim | None, *, secret: str, keys: SigningKeys) -> None:
+    """Put the checked body in place of the raw one in `request`, and its true length. Raises S3Error.
+
+    Without a claim of version 4 (another way of signing, or a session) nothing says who signed chunks, so only their
+    form is looked at; declared checksums count all the same.
+    """
+    declared = request.headers.get("x-amz-content-sha256", UNSIGNED_PAYLOAD)
+    payload = declared if claim is None else claim.payload
     if payload in FORMS:
-        _open_chunked(request, claim, secret, keys)
+        _open_chunked(request, payload, _chunk_signer(payload, claim, secret, keys))
     elif _SHA256.fullmatch(payload):
         if payload != _EMPTY_SHA256 or request.length != 0:
             request.body = _checked(request.body, hashlib.sha256(), bytes.fromhex(payload), "XAmzContentSHA256Mismatch")
@@ -43,19 +48,22 @@ def open_payload(request: S3Request, claim: Claim, *, secret: str, keys: Signing
     _check_headers(request)
 
 
-def _open_chunked(request: S3Request, claim: Claim, secret: str, keys: SigningKeys) -> None:
+def _chunk_signer(payload: str, claim: Claim | None, secret: str, keys: SigningKeys) -> ChunkSigner | None:
+    if claim is None or payload not in (SIGNED, SIGNED_TRAILER):
+        return None
+    if claim.presigned:
+        raise S3Error("InvalidRequest", "a presigned URL does not take signed chunks")
+    return ChunkSigner(keys.key(secret, claim.scope), claim.stamp, claim.scope, claim.signature)
+
+
+def _open_chunked(request: S3Request, payload: str, signer: ChunkSigner | None) -> None:
     text = request.headers.get("x-amz-decoded-content-length", "")
     if not text.isascii() or not text.isdigit():
         raise S3Error("InvalidRequest", "a chunked body needs the header x-amz-decoded-content-length")
     trailer = request.headers.get("x-amz-trailer")
-    if claim.payload in (SIGNED_TRAILER, UNSIGNED_TRAILER) and not trailer:
+    if payload in (SIGNED_TRAILER, UNSIGNED_TRAILER) and not trailer:
         raise S3Error("InvalidRequest", "a chunked body with a trailer needs the header x-amz-trailer")
-    signer = None
-    if claim.payload in (SIGNED, SIGNED_TRAILER):
-        if claim.presigned:
-            raise S3Error("InvalidRequest", "a presigned URL does not take signed chunks")
-        signer = ChunkSigner(keys.key(secret, claim.scope), claim.stamp, claim.scope, claim.signature)
-    request.body = decode_chunked(request.body, signer=signer, trailer=None if claim.payload == SIGNED else trailer)
+    request.body = decode_chunked(request.body, signer=signer, trailer=None if payload == SIGNED else trailer)
     request.length = int(text)
 
 

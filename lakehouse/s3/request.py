@@ -7,7 +7,7 @@ or an encoded slash in the bucket.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote_to_bytes
 
@@ -17,7 +17,7 @@ from lakehouse.objects.address import MAX_KEY
 from lakehouse.s3.errors import ClientGone, S3Error
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Sequence
 
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
@@ -32,6 +32,7 @@ class S3Request(msgspec.Struct):
 
     method: str
     path: bytes
+    raw_path: bytes
     bucket: str
     key: str
     pairs: Pairs
@@ -40,22 +41,36 @@ class S3Request(msgspec.Struct):
     body: AsyncIterator[bytes]
     length: int | None
     request_id: str
+    scope: Mapping[str, Any] = {}
+    virtual_host: bool = False
+
+    @property
+    def root(self) -> str:
+        """The path that this side is served below: empty, or `/s3`."""
+        return str(self.scope.get("root_path", ""))
 
     @property
     def resource(self) -> str:
         return f"/{self.bucket}/{self.key}" if self.bucket else "/"
 
 
-def read_request(scope: Mapping[str, Any], receive: Receive, request_id: str) -> S3Request:
-    """The request of an ASGI scope. Raises S3Error InvalidURI, KeyTooLongError, InvalidArgument."""
+def read_request(
+    scope: Mapping[str, Any], receive: Receive, request_id: str, *, domains: Sequence[str] = ()
+) -> S3Request:
+    """The request of an ASGI scope. The bucket is the first segment of the path, or stands before one of `domains` in
+    the Host header. Raises S3Error InvalidURI, KeyTooLongError, InvalidArgument.
+    """
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
     headers = _headers(scope["headers"])
     pairs = _pairs(scope["query_string"])
     path = unquote_to_bytes(raw)
-    bucket, key = _place(raw, scope.get("root_path", ""))
+    below = _below(raw, scope.get("root_path", ""))
+    host = bucket_of_host(headers.get("host", ""), domains) if domains else None
+    bucket, key = _place(below) if not host else (host, _key(below[1:]))
     return S3Request(
         method=scope["method"],
         path=path,
+        raw_path=raw,
         bucket=bucket,
         key=key,
         pairs=pairs,
@@ -64,24 +79,74 @@ def read_request(scope: Mapping[str, Any], receive: Receive, request_id: str) ->
         body=_body(receive),
         length=_length(headers),
         request_id=request_id,
+        scope=scope,
+        virtual_host=bool(host),
     )
 
 
-def _place(raw: bytes, root: str) -> tuple[str, str]:
-    below = raw[len(root) :] if root and raw.startswith(root.encode()) else raw
+def bucket_of_host(host: str, domains: Sequence[str]) -> str | None:
+    """The bucket that a Host header names before one of `domains`; "" for the domain itself, None for other hosts."""
+    name = host.lower().partition(":")[0]
+    for domain in domains:
+        if name == domain:
+            return ""
+        if name.endswith(f".{domain}"):
+            return name[: -len(domain) - 1]
+    return None
+
+
+def _below(raw: bytes, root: str) -> bytes:
+    return raw[len(root) :] if root and raw.startswith(root.encode()) else raw
+
+
+def _place(below: bytes) -> tuple[str, str]:
     bucket, _, key = below[1:].partition(b"/")
-    decoded = unquote_to_bytes(key)
-    if len(decoded) > MAX_KEY:
-        raise S3Error("KeyTooLongError", f"the key has {len(decoded)} bytes, at most {MAX_KEY} are allowed")
+    try:
+        return unquote_to_bytes(bucket).decode(), _key(key)
+    except UnicodeDecodeError as error:
+        raise S3Error("InvalidURI", "the bucket must be UTF-8") from error
+
+
+def _key(encoded: bytes) -> str:
+    decoded = unquote_to_bytes(encoded)
     if b"\x00" in decoded:
         raise S3Error("InvalidURI", "the key has a NUL character")
     try:
-        return unquote_to_bytes(bucket).decode(), decoded.decode()
+        return decoded.decode()
     except UnicodeDecodeError as error:
-        raise S3Error("InvalidURI", "bucket and key must be UTF-8") from error
+        raise S3Error("InvalidURI", "the key must be UTF-8") from error
+
+
+def check_key_length(key: str) -> None:
+    """Raises S3Error KeyTooLongError."""
+    if len(key) > MAX_KEY // 4 and (size := len(key.encode())) > MAX_KEY:
+        raise S3Error("KeyTooLongError", f"the key has {size} bytes, at most {MAX_KEY} are allowed")
+
+
+def limit_body(request: S3Request, most: int) -> None:
+    """Refuse a body of more than `most` bytes, at once when it tells its length. Raises S3Error EntityTooLarge."""
+    if request.length is None:
+        request.body = _at_most(request.body, most)
+    elif request.length > most:
+        raise _too_large(most)
+
+
+async def _at_most(body: AsyncIterator[bytes], most: int) -> AsyncIterator[bytes]:
+    size = 0
+    async for chunk in body:
+        size += len(chunk)
+        if size > most:
+            raise _too_large(most)
+        yield chunk
+
+
+def _too_large(most: int) -> S3Error:
+    return S3Error("EntityTooLarge", f"an object may have at most {most} bytes; nothing was stored")
 
 
 def _pairs(query: bytes) -> Pairs:
+    if b"%00" in query:
+        raise S3Error("InvalidArgument", "the query has a NUL character")
     found = []
     for part in query.split(b"&"):
         if part:

@@ -43,6 +43,7 @@ _HEADER = re.compile(
     rf"{ALGORITHM}\s+Credential=(?P<credential>[^,\s]+)\s*,\s*"
     r"SignedHeaders=(?P<headers>[^,\s]+)\s*,\s*Signature=(?P<signature>[0-9a-f]{64})"
 )
+_QUERY_MARKS = frozenset({"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature"})
 _STAMP = re.compile(r"\d{8}T\d{6}Z")
 _SIGNATURE = re.compile(r"[0-9a-f]{64}")
 _HARMLESS = re.compile(r"x-amz-(?:checksum-.*|sdk-.*|content-sha256|user-agent|te|decoded-content-length|trailer|date)")
@@ -65,9 +66,14 @@ class Claim(msgspec.Struct, frozen=True):
         return self.expires is not None
 
 
+def is_unsigned(request: S3Request) -> bool:
+    """Whether a request makes no claim at all."""
+    return "authorization" not in request.headers and not _QUERY_MARKS.intersection(request.query)
+
+
 def read_claim(request: S3Request) -> Claim:
     """The claim that a request makes. Raises S3Error, MissingFields when it makes none."""
-    if "X-Amz-Signature" in request.query or "X-Amz-Algorithm" in request.query:
+    if _QUERY_MARKS.intersection(request.query):
         return _query_claim(request)
     text = request.headers.get("authorization")
     if text is None:

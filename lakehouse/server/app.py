@@ -23,8 +23,10 @@ from lakehouse.auth.checker import AnyUser
 from lakehouse.auth.credentials import CredentialStore
 from lakehouse.auth.identity import Authenticator
 from lakehouse.core.clock import system_clock
+from lakehouse.s3.repository.gateway import Gateway
 from lakehouse.server.pages import pages
-from lakehouse.server.routes import is_signed
+from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
+from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
 from lakehouse.server.storage import open_stores, s3_side
 from lakehouse.tree.store import NodeCache
@@ -54,10 +56,12 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""
         if scope["type"] == "http":
-            if is_signed(scope):
-                await self._s3(scope, receive, send)
+            if is_signed(scope) or has_s3_host(scope, self._config.s3.domains):
+                await self._s3(below_s3_root(scope) or scope, receive, send)
             elif scope["path"].startswith("/api/v1/"):
                 await self._api(scope, receive, send)
+            elif (below := below_s3_root(scope)) is not None:
+                await self._s3(below, receive, send)
             else:
                 await self._pages(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -101,6 +105,7 @@ class Application:
             clock=clock,
             object_size=config.limits.object_size,
         )
+        origin = Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies)
         self._api = ApiApp(
             services,
             OPERATIONS,
@@ -108,10 +113,11 @@ class Application:
             authenticate=rest_identity(authenticator),
             authorize=services.checker.authorize,
             errors=error_response,
-            origin=Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies),
+            origin=origin,
             limits=Limits(json_body=config.limits.json_body),
         )
-        self._s3 = s3_side(config, local, self._lake, credentials, ring)
+        gateway = Gateway(self._lake, services.checker, origin, config.object_store.region)
+        self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, services.checker), ring)
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
 
     async def stop(self) -> None:

@@ -5,9 +5,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.s3.request import bucket_of_host
+
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lakehouse.asgi.types import Scope
 
+S3_ROOT = "/s3"
+"""Below it everything is an S3 request, signed or not."""
 _QUERY_MARKS = (b"X-Amz-Credential=", b"AWSAccessKeyId=")
 
 
@@ -22,3 +28,17 @@ def is_signed(scope: Scope) -> bool:
         if name == b"x-amz-signature":
             return True
     return False
+
+
+def below_s3_root(scope: Scope) -> Scope | None:
+    """The request as the S3 side is to see it, when its path is below its own root; else None."""
+    path: str = scope["path"]
+    if not path.startswith(S3_ROOT) or path[len(S3_ROOT) : len(S3_ROOT) + 1] not in ("", "/"):
+        return None
+    return {**scope, "root_path": scope.get("root_path", "") + S3_ROOT}
+
+
+def has_s3_host(scope: Scope, domains: Sequence[str]) -> bool:
+    """Whether the Host header names one of the S3 side's own hosts, or a bucket before one."""
+    host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
+    return bucket_of_host(host, domains) is not None

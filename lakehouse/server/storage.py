@@ -16,21 +16,21 @@ from lakehouse.core.errors import BadConfiguration
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.presign import EmbeddedPresigner
 from lakehouse.s3.app import S3App
-from lakehouse.s3.context import Buckets, KeyRecord
+from lakehouse.s3.context import Buckets
 from lakehouse.versioning.addresses import is_data
 from lakehouse.versioning.stores import Store, Stores
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from lakehouse.auth.credentials import CredentialStore
     from lakehouse.auth.keys import KeyRing
     from lakehouse.config.model import Config
     from lakehouse.config.model import ObjectStore as ObjectStoreSettings
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local import LocalStore
     from lakehouse.objects.port import Location, MultipartStore, ObjectStore, Presigner
-    from lakehouse.versioning.lake import Lake
+    from lakehouse.s3.repository.gateway import Gateway
+    from lakehouse.server.s3_callers import S3Callers
 
 FOLDER = "objects"
 DRIVERS = {"s3": "lakehouse.objects.minio:open_minio_store"}
@@ -90,25 +90,23 @@ def presign_secret(ring: KeyRing) -> str:
     return ring.derive(keys.PRESIGN)[1].hex()
 
 
-def s3_side(config: Config, store: LocalStore, lake: Lake, credentials: CredentialStore, ring: KeyRing) -> S3App:
-    """The S3 side of the embedded store, for the users' own keys and for URLs that the server signed."""
-
-    async def lookup_secret(access_key_id: str) -> KeyRecord | None:
-        found = await credentials.lookup(access_key_id)
-        if found is None:
-            return None
-        return KeyRecord(found.secret_access_key, found.user.name, may_use_physical=True)
+def s3_side(config: Config, store: LocalStore, gateway: Gateway, callers: S3Callers, ring: KeyRing) -> S3App:
+    """The S3 side: repositories and the embedded store's bucket, for users and for URLs that the server signed."""
 
     async def write_once(location: Location) -> bool:
-        return await is_data(lake, "s3", location)
+        return await is_data(gateway.lake, "s3", location)
 
     return S3App(
         store,
-        lookup_secret=lookup_secret,
+        lookup_secret=callers.lookup,
         presign_secret=presign_secret(ring),
         uploads=store.uploads,
         write_once=write_once,
         buckets=Buckets((config.object_store.bucket,)),
-        region=config.object_store.region,
-        clock=lake.clock,
+        region=gateway.region,
+        gateway=gateway,
+        sessions=callers,
+        domains=config.s3.domains,
+        most=config.limits.object_size,
+        clock=gateway.lake.clock,
     )

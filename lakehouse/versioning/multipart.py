@@ -1,244 +1,177 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Uploads in parts to physical addresses: begin, hand out URLs, put together, stage.
+"""Uploads in parts to a path of a branch.
 
-The upload itself is the store's; nothing of it is kept here. Its address is signed for one path of one branch, and
-every step checks that, so an upload can only become the object that it was begun for.
+The parts are kept by the store that the repository's bytes are in; a row of the database says which upload of the store
+belongs to which path. So any process can take any part, and commits beside it change nothing. Completing it makes the
+object in the store, and then stages the entry and takes the row away in one transaction: a completion that was cut off
+between the two goes on when it is asked for again.
 """
 
 from __future__ import annotations
 
-import asyncio
-import hashlib
-from typing import TYPE_CHECKING
+import os
+import re
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from lakehouse.core.errors import (
-    DataMissing,
-    InvalidAddress,
-    InvalidArgument,
-    LinkAddressExpired,
-    LinkAddressInvalid,
-    MissingValue,
-    StoredObjectNotFound,
-    Unsupported,
-    UploadNotFound,
-)
-from lakehouse.core.ids import EntryPath
-from lakehouse.core.records import AddressKind, Branch, Entry, Repository
+from lakehouse.core.errors import DataMissing, StoredObjectNotFound, Unsupported, UploadNotFound
+from lakehouse.core.records import AddressKind, Entry, Repository
 from lakehouse.format.entry import pack
-from lakehouse.meta import staging
-from lakehouse.objects.address import parse_address
-from lakehouse.objects.port import ByteRange, Location, MultipartStore, ObjectStore, Presigner
-from lakehouse.versioning import addresses, lookup, resolve
-from lakehouse.versioning.protection import require_writable
-from lakehouse.versioning.staging import Linked
+from lakehouse.meta import uploads as rows
+from lakehouse.meta.uploads import Upload
+from lakehouse.versioning import addresses, resolve, writing
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterable, Sequence
 
-    from lakehouse.objects.port import ObjectInfo
+    from lakehouse.core.ids import EntryPath
+    from lakehouse.objects.port import ByteRange, Location, MultipartStore, ObjectInfo, PartInfo
     from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.stores import Place
+    from lakehouse.versioning.stores import Store
+    from lakehouse.versioning.writing import Condition
 
-MAX_PARTS = 10_000
-_PAGE = 500
-"""URLs that are signed before others get their turn."""
+
+_ID = re.compile("[0-9a-f]{32}")
 
 
 class Begun(msgspec.Struct, frozen=True):
-    """An upload that has begun: its id, its address as a URI, and URLs for the first parts."""
-
-    id: str
-    uri: str
-    urls: list[str]
-
-
-class Target(msgspec.Struct, frozen=True):
-    """Which upload a request is about: the branch's path, the address as it was handed out, the id."""
-
-    path: EntryPath
-    uri: str
-    upload: str
-
-
-class Source(msgspec.Struct, frozen=True):
-    """Bytes of an object of a repository."""
-
-    repository: str
-    ref: str
-    path: EntryPath
-    byte_range: ByteRange | None = None
-
-
-class _Found(msgspec.Struct, frozen=True):
-    """An upload's place and the store's ends."""
+    """An unfinished upload, and the repository that it belongs to."""
 
     repository: Repository
-    branch: Branch
-    relative: str
-    location: Location
-    objects: ObjectStore
-    uploads: MultipartStore
-    presigner: Presigner
+    upload: Upload
 
 
-async def create(lake: Lake, repository: str, branch: str, path: EntryPath, *, parts: int, endpoint: str) -> Begun:
-    """Begin an upload; with URLs for parts 1 to `parts`. `endpoint` is how the caller reaches the server.
+async def create(
+    lake: Lake, repository: str, branch: str, path: EntryPath, *, content_type: str, metadata: dict[str, str]
+) -> str:
+    """Begin an upload; its id. Raises BranchNotFound, ProtectedBranch, ReadOnlyRepository, Unsupported."""
+    place = await writing.target(lake, repository, branch, path)
+    address = addresses.fresh(lake.clock())
+    pack(Entry(address, AddressKind.RELATIVE, 0, "", 0, content_type, metadata))
+    where = lake.place(place.repository)
+    store_id = await _parts(where.store).create(where.locate(address), content_type=content_type)
+    upload = rows.Upload(
+        key=branch.encode() + b"/" + path,
+        id=os.urandom(16).hex(),
+        address=address,
+        store_id=store_id,
+        content_type=content_type,
+        metadata=metadata,
+        created=lake.now,
+    )
+    await lake.db.apply(rows.insert(place.repository.id, upload))
+    return upload.id
 
-    Raises InvalidArgument for a number outside of 0 to 10,000, RepositoryNotFound, BranchNotFound, Unsupported.
+
+async def find(lake: Lake, repository: str, identifier: str, key: bytes) -> Begun:
+    """An upload by its id and the key (`branch/path`) that it was begun with; `path` alone, as lists show it, will do.
+
+    Raises RepositoryNotFound, UploadNotFound.
     """
-    if not 0 <= parts <= MAX_PARTS:
-        raise InvalidArgument(f"parts can be between 0 and {MAX_PARTS}: invalid value: validation error")
-    repo, seen = await resolve.branch(lake, repository, branch)
-    place = lake.place(repo)
-    uploads, presigner = _able(place)
-    relative = addresses.issue(lake, repo, seen, path)
-    location = place.locate(relative)
-    upload = await uploads.create(location)
-    urls = []
-    for number in range(1, parts + 1):
-        urls.append(_url(lake, presigner, location, upload, number, endpoint=endpoint))
-        if number % _PAGE == 0:
-            await asyncio.sleep(0)
-    return Begun(upload, place.uri + relative, urls)
+    repo = await resolve.repository(lake, repository)
+    upload = await rows.find(lake.db, repo.id, identifier) if _ID.fullmatch(identifier) else None
+    if upload is None or key not in (upload.key, upload.key.partition(b"/")[2]):
+        raise UploadNotFound
+    return Begun(repo, upload)
 
 
-async def part_url(lake: Lake, repository: str, branch: str, target: Target, number: int, *, endpoint: str) -> str:
-    """A URL to PUT one part to. Raises as `complete`."""
-    found = await _find(lake, repository, branch, target)
-    return _url(lake, found.presigner, found.location, target.upload, _numbered(number), endpoint=endpoint)
+async def put_part(
+    lake: Lake, begun: Begun, number: int, body: AsyncIterable[bytes] | bytes, *, size: int | None
+) -> PartInfo:
+    """Store a part, in place of one with the same number. Raises UploadNotFound, IncompleteBody."""
+    parts, location = _at_store(lake, begun)
+    return await parts.put_part(location, begun.upload.store_id, number, body, size=size)
 
 
-async def copy_part(lake: Lake, repository: str, branch: str, target: Target, number: int, source: Source) -> str:
-    """Take a part from an object; its ETag. Raises as `complete`, and ObjectNotFound, DataMissing,
-    RangeNotSatisfiable.
-    """
-    found = await _find(lake, repository, branch, target)
-    number = _numbered(number)
-    record, entry = await lookup.entry_at_ref(lake, source.repository, source.ref, source.path)
-    store, location = addresses.locate(lake, record, entry)
+async def copy_part(
+    lake: Lake, begun: Begun, number: int, source: tuple[Repository, Entry], byte_range: ByteRange | None
+) -> PartInfo:
+    """A part from the bytes of an object. Raises DataMissing, RangeNotSatisfiable, UploadNotFound."""
+    store, at = addresses.locate(lake, *source)
     try:
-        if store.uploads is found.uploads:
-            part = await found.uploads.copy_part(found.location, target.upload, number, location, source.byte_range)
-        else:
-            reader = await store.objects.get(location, source.byte_range)
-            try:
-                part = await found.uploads.put_part(
-                    found.location, target.upload, number, reader.body, size=reader.length
-                )
-            finally:
-                await reader.close()
+        reader = await store.objects.get(at, byte_range)
     except StoredObjectNotFound as error:
         raise DataMissing from error
-    return part.etag
+    try:
+        return await put_part(lake, begun, number, reader.body, size=reader.length)
+    finally:
+        await reader.close()
+
+
+async def list_parts(lake: Lake, begun: Begun, *, after: int, limit: int) -> tuple[list[PartInfo], bool]:
+    """Parts with numbers above `after`; and whether more follow."""
+    parts, location = _at_store(lake, begun)
+    return await parts.parts(location, begun.upload.store_id, after=after, limit=limit)
 
 
 async def complete(
-    lake: Lake,
-    repository: str,
-    branch: str,
-    target: Target,
-    parts: Sequence[tuple[int, str]],
-    *,
-    content_type: str = "",
-    metadata: dict[str, str] | None = None,
-) -> Linked:
-    """Put the parts (number, ETag) together and stage the object. May be repeated: what was put together before is
-    staged again.
+    lake: Lake, begun: Begun, parts: Sequence[tuple[int, str]], *, condition: Condition = writing.ANYWAY
+) -> Entry:
+    """Make the object of these parts (number, ETag) and stage it.
 
-    Raises Unsupported, MissingValue, InvalidAddress, LinkAddressInvalid, LinkAddressExpired, ProtectedBranch,
-    UploadNotFound, InvalidPart, InvalidPartOrder, PartTooSmall.
+    Raises InvalidPart, InvalidPartOrder, PartTooSmall, UploadNotFound, PreconditionFailed, BranchNotFound,
+    ProtectedBranch, ReadOnlyRepository.
     """
-    if not parts:
-        raise MissingValue("parts are required: required value: validation error")
-    found = await _find(lake, repository, branch, target)
-    await require_writable(lake, found.repository, found.branch.name, force=False)
-    info = await _put_together(found, target.upload, parts)
-    entry = Entry(
-        address=found.relative,
-        kind=AddressKind.RELATIVE,
-        size=info.size,
-        checksum=info.etag,
-        mtime=lake.now,
-        content_type=content_type,
-        metadata=dict(metadata or {}),
+    upload = begun.upload
+    branch, _, path = upload.key.partition(b"/")
+    place = await writing.target(
+        lake, begun.repository.name, branch.decode(), cast("EntryPath", path), condition=condition
     )
-    await lake.db.apply(staging.put(found.branch.id, target.path, pack(entry)))
-    return Linked(target.path, entry, found.relative)
+    stored = await _complete(lake, begun, parts)
+    checksum, _, count = stored.etag.partition("-")
+    entry = Entry(
+        address=upload.address,
+        kind=AddressKind.RELATIVE,
+        size=stored.size,
+        checksum=checksum,
+        mtime=int(stored.modified),
+        content_type=upload.content_type,
+        metadata=upload.metadata,
+        parts=int(count) if count.isdigit() else 0,
+    )
+    await writing.stage(lake, place, entry, condition=condition, also=(rows.delete(begun.repository.id, upload),))
+    return entry
 
 
-async def abort(lake: Lake, repository: str, branch: str, target: Target) -> None:
-    """Give up an upload, also one whose address has expired. Raises as `complete`."""
-    found = await _find(lake, repository, branch, target, expired=True)
-    await found.uploads.abort(found.location, target.upload)
-
-
-async def _find(lake: Lake, repository: str, branch: str, target: Target, *, expired: bool = False) -> _Found:
-    """The upload's place, when its address is this path's own. `expired`: an old address will do."""
-    repo, seen = await resolve.branch(lake, repository, branch)
-    place = lake.place(repo)
-    uploads, presigner = _able(place)
-    if not target.uri:
-        raise MissingValue("physical_address is required: required value: validation error")
-    relative = _relative(place, target.uri)
+async def _complete(lake: Lake, begun: Begun, parts: Sequence[tuple[int, str]]) -> ObjectInfo:
+    """In the store. An object that is there already is what a completion left that was cut off."""
+    at_store, location = _at_store(lake, begun)
     try:
-        addresses.verify(lake, repo, seen, target.path, relative)
-    except LinkAddressExpired:
-        if not expired:
-            raise
-    return _Found(repo, seen, relative, place.locate(relative), place.store.objects, uploads, presigner)
-
-
-def _relative(place: Place, uri: str) -> str:
-    parsed = parse_address(uri)
-    own = parse_address(place.uri)
-    if (parsed.scheme, parsed.bucket) != (own.scheme, own.bucket) or not parsed.key.startswith(own.key):
-        raise InvalidAddress(f"invalid address: it is not below the storage namespace {place.uri}")
-    relative = parsed.key[len(own.key) :]
-    if not relative.startswith(addresses.DATA):
-        raise LinkAddressInvalid("address is inside the repository but not under data/: link address invalid")
-    return relative
-
-
-async def _put_together(found: _Found, upload: str, parts: Sequence[tuple[int, str]]) -> ObjectInfo:
-    """Complete the upload; when a caller who never heard of it did that before, what came of it."""
-    try:
-        return await found.uploads.complete(found.location, upload, parts)
+        return await at_store.complete(location, begun.upload.store_id, parts)
     except UploadNotFound:
         try:
-            there = await found.objects.head(found.location)
+            return await lake.place(begun.repository).store.objects.head(location)
         except StoredObjectNotFound:
-            there = None
-        if there is None or there.etag != _composite([etag for _, etag in parts]):
-            raise
-        return there
+            raise UploadNotFound from None
 
 
-def _composite(etags: Sequence[str]) -> str | None:
-    """The ETag of an object of these parts; None when they are not MD5s."""
+async def abort(lake: Lake, begun: Begun) -> None:
+    """Give up an upload and drop its parts. Raises UploadNotFound."""
+    parts, location = _at_store(lake, begun)
+    await lake.db.apply(rows.delete(begun.repository.id, begun.upload))
     try:
-        digests = [bytes.fromhex(etag.strip('"')) for etag in etags]
-    except ValueError:
-        return None
-    return f"{hashlib.md5(b''.join(digests), usedforsecurity=False).hexdigest()}-{len(digests)}"
+        await parts.abort(location, begun.upload.store_id)
+    except UploadNotFound:
+        return
 
 
-def _able(place: Place) -> tuple[MultipartStore, Presigner]:
-    store = place.store
-    if store.uploads is None or store.presigner is None or not store.description.presign_multipart:
-        raise Unsupported("presigned multipart uploads are not supported by this storage: Not Implemented")
-    return store.uploads, store.presigner
+async def list_uploads(
+    lake: Lake, repository: str, *, prefix: bytes, after: tuple[bytes, str], limit: int
+) -> tuple[list[Upload], bool]:
+    """Unfinished uploads in order of key and id, strictly after (key, id); and whether more follow."""
+    repo = await resolve.repository(lake, repository)
+    found = await rows.page(lake.db, repo.id, prefix=prefix, after=after, limit=limit + 1)
+    return found[:limit], len(found) > limit
 
 
-def _url(lake: Lake, presigner: Presigner, location: Location, upload: str, number: int, *, endpoint: str) -> str:
-    query = (("partNumber", str(number)), ("uploadId", upload))
-    return presigner.presign("PUT", location, expires=lake.presign_seconds, endpoint=endpoint, query=query)
+def _at_store(lake: Lake, begun: Begun) -> tuple[MultipartStore, Location]:
+    where = lake.place(begun.repository)
+    return _parts(where.store), where.locate(begun.upload.address)
 
 
-def _numbered(number: int) -> int:
-    if not 1 <= number <= MAX_PARTS:
-        raise InvalidArgument(
-            f"part number {number}: can be between 1 and {MAX_PARTS}: invalid value: validation error"
-        )
-    return number
+def _parts(store: Store) -> MultipartStore:
+    """The store's uploads in parts. Raises Unsupported."""
+    if store.uploads is None:
+        raise Unsupported("the store of this repository takes no uploads in parts")
+    return store.uploads

@@ -8,6 +8,8 @@ import minio
 import pytest
 from botocore.config import Config
 
+from tests.s3 import lake as lakes
+from tests.s3.lake import served_lake
 from tests.s3.served import KEY, SECRET, served_s3
 
 
@@ -21,8 +23,23 @@ def served(tmp_path_factory):
 def _clock_is_right(request):
     """The server's clock is set back after each test."""
     yield
-    if "served" in request.fixturenames:
-        request.getfixturevalue("served").offset[0] = 0.0
+    for name in {"served", "lake"}.intersection(request.fixturenames):
+        request.getfixturevalue(name).offset[0] = 0.0
+
+
+@pytest.fixture(scope="session")
+def lake(tmp_path_factory):
+    """A whole server; each test makes repositories of its own."""
+    with served_lake(tmp_path_factory.mktemp("lake")) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def s3(lake):
+    """boto3 on repositories."""
+    client = boto_client(lake.endpoint, lakes.KEY, lakes.SECRET)
+    yield client
+    client.close()
 
 
 def boto_client(endpoint: str, key: str = KEY, secret: str = SECRET, **options):

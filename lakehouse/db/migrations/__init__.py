@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from lakehouse.db.migrations import m0001_initial
+from lakehouse.db.migrations import m0001_initial, m0002_multipart
 from lakehouse.db.migrations.migration import Migration
 
-MIGRATIONS: tuple[Migration, ...] = (Migration(m0001_initial.NAME, m0001_initial.DDL),)
+MIGRATIONS: tuple[Migration, ...] = (
+    Migration(m0001_initial.NAME, m0001_initial.DDL),
+    Migration(m0002_multipart.NAME, m0002_multipart.DDL),
+)
 
 __all__ = ["MIGRATIONS", "Migration"]

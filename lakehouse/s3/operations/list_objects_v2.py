@@ -7,12 +7,11 @@ import base64
 import binascii
 from typing import TYPE_CHECKING
 
-from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.errors import S3Error
-from lakehouse.s3.operations.listing import contents, list_page, wanted
-from lakehouse.s3.xml import NAMESPACE, document, element
+from lakehouse.s3.operations.listing import list_page, second_form, wanted
 
 if TYPE_CHECKING:
+    from lakehouse.s3.answer import Answer
     from lakehouse.s3.context import Physical
     from lakehouse.s3.request import S3Request
 
@@ -20,24 +19,10 @@ if TYPE_CHECKING:
 async def list_objects_v2(physical: Physical, request: S3Request) -> Answer:
     """A continuation token goes before `start-after`."""
     ask = wanted(request)
-    query = request.query
-    token, start_after = query.get("continuation-token"), query.get("start-after", "")
-    after = start_after if token is None else _after(token)
+    token = request.query.get("continuation-token")
+    after = request.query.get("start-after", "") if token is None else _after(token)
     found = await list_page(physical.store, request.bucket, ask, after=after)
-    told = [
-        element("Name", request.bucket),
-        element("Prefix", ask.shown(ask.prefix)),
-        element("MaxKeys", ask.limit),
-        element("KeyCount", len(found.objects) + len(found.prefixes)),
-        element("IsTruncated", "true" if found.more else "false"),
-    ]
-    told += [element("Delimiter", ask.shown(ask.delimiter))] if ask.delimiter else []
-    told += [element("EncodingType", "url")] if ask.encode else []
-    told += [element("ContinuationToken", token)] if token is not None else []
-    told += [element("StartAfter", ask.shown(start_after))] if start_after else []
-    told += [element("NextContinuationToken", _token(found.resume))] if found.more else []
-    told += contents(found, ask, owner=query.get("fetch-owner", "") == "true")
-    return xml_answer(document("ListBucketResult", *told, namespace=NAMESPACE))
+    return second_form(request, ask, found, next_token=_token(found.resume))
 
 
 def _token(after: str) -> str:

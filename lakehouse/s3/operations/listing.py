@@ -9,8 +9,9 @@ from urllib.parse import quote
 import msgspec
 
 from lakehouse.objects.port import StoredObject
+from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.errors import S3Error
-from lakehouse.s3.xml import element, parent, quoted, timestamp
+from lakehouse.s3.xml import NAMESPACE, document, element, parent, quoted, timestamp
 
 if TYPE_CHECKING:
     from lakehouse.objects.port import ObjectStore
@@ -45,10 +46,10 @@ class Listed(msgspec.Struct):
     resume: str = ""
 
 
-def wanted(request: S3Request) -> Wanted:
+def wanted(request: S3Request, *, most: int = MOST) -> Wanted:
     """The parameters of both forms. Raises S3Error InvalidArgument."""
     query = request.query
-    limit = min(number(request, "max-keys", MOST), MOST)
+    limit = min(number(request, "max-keys", MOST), most)
     encoding = query.get("encoding-type", "")
     if encoding not in ("", "url"):
         raise S3Error("InvalidArgument", "encoding-type must be url")
@@ -115,3 +116,38 @@ def contents(found: Listed, ask: Wanted, *, owner: bool) -> list[str]:
         for line in found.objects
     ]
     return lines + [parent("CommonPrefixes", element("Prefix", ask.shown(prefix))) for prefix in found.prefixes]
+
+
+def first_form(request: S3Request, ask: Wanted, found: Listed, *, marker: str) -> Answer:
+    """The answer of ListObjects. NextMarker comes with a delimiter only."""
+    told = [
+        element("Name", request.bucket),
+        element("Prefix", ask.shown(ask.prefix)),
+        element("Marker", ask.shown(marker)),
+        element("MaxKeys", ask.limit),
+        element("IsTruncated", "true" if found.more else "false"),
+    ]
+    told += [element("Delimiter", ask.shown(ask.delimiter))] if ask.delimiter else []
+    told += [element("EncodingType", "url")] if ask.encode else []
+    told += [element("NextMarker", ask.shown(found.last))] if found.more and ask.delimiter else []
+    told += contents(found, ask, owner=True)
+    return xml_answer(document("ListBucketResult", *told, namespace=NAMESPACE))
+
+
+def second_form(request: S3Request, ask: Wanted, found: Listed, *, next_token: str) -> Answer:
+    """The answer of ListObjectsV2."""
+    query = request.query
+    told = [
+        element("Name", request.bucket),
+        element("Prefix", ask.shown(ask.prefix)),
+        element("MaxKeys", ask.limit),
+        element("KeyCount", len(found.objects) + len(found.prefixes)),
+        element("IsTruncated", "true" if found.more else "false"),
+    ]
+    told += [element("Delimiter", ask.shown(ask.delimiter))] if ask.delimiter else []
+    told += [element("EncodingType", "url")] if ask.encode else []
+    told += [element("ContinuationToken", query["continuation-token"])] if "continuation-token" in query else []
+    told += [element("StartAfter", ask.shown(query["start-after"]))] if query.get("start-after") else []
+    told += [element("NextContinuationToken", next_token)] if found.more else []
+    told += contents(found, ask, owner=query.get("fetch-owner", "") == "true")
+    return xml_answer(document("ListBucketResult", *told, namespace=NAMESPACE))

@@ -25,7 +25,7 @@ _RANGE = re.compile(r"bytes=(\d{1,18})-(\d{1,18})", re.ASCII)
 
 async def upload_part_copy(physical: Physical, request: S3Request) -> Answer:
     number = part_number(request)
-    reader = await physical.store.get(copy_source(physical, request), _range(request))
+    reader = await physical.store.get(copy_source(physical, request), copy_range(request))
     try:
         if not check_read(request.headers, reader.info, prefix="x-amz-copy-source-"):
             raise PreconditionFailed
@@ -38,7 +38,8 @@ async def upload_part_copy(physical: Physical, request: S3Request) -> Answer:
     return xml_answer(document("CopyPartResult", *told, namespace=NAMESPACE))
 
 
-def _range(request: S3Request) -> ByteRange | None:
+def copy_range(request: S3Request) -> ByteRange | None:
+    """The range to copy; None: everything. Raises S3Error InvalidArgument."""
     text = request.headers.get("x-amz-copy-source-range")
     if text is None:
         return None

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who sent an S3 request.
+
+A session of the lake (basic, bearer, cookie) goes before a signature: the web UI's query engine signs with keys that
+are none, beside the user's cookie. A cookie alone authorizes reading only. Otherwise a signature of version 4 or 2
+decides, and nothing of a body is read before it holds.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+import msgspec
+
+from lakehouse.core.errors import Unauthenticated
+from lakehouse.objects.presign import PRESIGN_KEY_ID, SigningKeys
+from lakehouse.s3.context import KeyRecord, LookupSecret
+from lakehouse.s3.errors import S3Error
+from lakehouse.s3.payload import open_payload
+from lakehouse.s3.sigv2 import check_signature_v2, check_time_v2, read_claim_v2
+from lakehouse.s3.sigv4 import check_signature, check_time, is_unsigned, read_claim
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from lakehouse.core.clock import Clock
+    from lakehouse.core.records import User
+    from lakehouse.s3.request import S3Request
+
+
+class Sessions(Protocol):
+    """Knows callers by the lake's own means."""
+
+    async def authenticate(
+        self, headers: Mapping[str, str], *, method: str = "GET", origin: str | None = None, cookie_writes: bool = True
+    ) -> User | None:
+        """The user, None when nothing tells. Raises Unauthenticated."""
+        ...
+
+    async def may_use_physical(self, user: User) -> bool:
+        """Whether a user may use the embedded store's own buckets."""
+        ...
+
+
+class Caller(msgspec.Struct, frozen=True):
+    """The key that a request was signed with; `internal`: the server's own."""
+
+    record: KeyRecord
+    internal: bool = False
+
+
+class Callers:
+    """Tells who sent a request, and opens its body."""
+
+    def __init__(
+        self, *, lookup_secret: LookupSecret, presign_secret: str, sessions: Sessions | None, clock: Clock
+    ) -> None:
+        self._lookup_secret = lookup_secret
+        self._presign_secret = presign_secret
+        self._sessions = sessions
+        self._clock = clock
+        self._keys = SigningKeys()
+
+    async def identify(self, request: S3Request) -> Caller:
+        """The caller. The body of `request` is checked against what was announced from now on. Raises S3Error."""
+        user = await self._of_session(request)
+        if user is not None and self._sessions is not None:
+            open_payload(request, None, secret="", keys=self._keys)
+            allowed = await self._sessions.may_use_physical(user)
+            return Caller(KeyRecord("", user.name, may_use_physical=allowed, account=user))
+        old = read_claim_v2(request)
+        if old is not None:
+            check_time_v2(old, request, self._clock())
+            record = None if old.access_key_id == PRESIGN_KEY_ID else await self._lookup_secret(old.access_key_id)
+            check_signature_v2(old, request, secret=record.secret if record else None)
+            open_payload(request, None, secret="", keys=self._keys)
+            return Caller(_known(record))
+        if request.root and is_unsigned(request):
+            raise S3Error("AccessDenied", "Access Denied.")
+        claim = read_claim(request)
+        check_time(claim, self._clock())
+        internal = claim.access_key_id == PRESIGN_KEY_ID
+        if internal:
+            record = KeyRecord(self._presign_secret, "", may_use_physical=True) if claim.presigned else None
+        else:
+            record = await self._lookup_secret(claim.access_key_id)
+        check_signature(claim, request, secret=record.secret if record else None, keys=self._keys)
+        known = _known(record)
+        open_payload(request, claim, secret=known.secret, keys=self._keys)
+        return Caller(known, internal=internal)
+
+    async def _of_session(self, request: S3Request) -> User | None:
+        headers = request.headers
+        if self._sessions is None or not ("cookie" in headers or "authorization" in headers):
+            return None
+        try:
+            return await self._sessions.authenticate(headers, method=request.method, cookie_writes=False)
+        except Unauthenticated as error:
+            if headers.get("authorization", "").lower().startswith(("basic ", "bearer ")):
+                raise S3Error("AccessDenied", error.message) from error
+            return None  # a cookie that is out of date, or a write: the signature decides
+
+
+def _known(record: KeyRecord | None) -> KeyRecord:
+    if record is None:
+        raise S3Error("AccessDenied", "the access key is not known here")
+    return record

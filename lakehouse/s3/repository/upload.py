@@ -1,0 +1,25 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The unfinished upload that a request names, if the caller may write to its path."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from lakehouse.s3.repository.gateway import Asked, allow_object, split_key
+from lakehouse.versioning import multipart
+
+if TYPE_CHECKING:
+    from lakehouse.s3.repository.gateway import Gateway
+    from lakehouse.versioning.multipart import Begun
+
+
+async def named_upload(gateway: Gateway, asked: Asked) -> Begun:
+    """The permission is judged by the key that the upload was begun with. Raises UploadNotFound,
+    InsufficientPermissions.
+    """
+    request = asked.request
+    key = request.key.encode("utf-8", "surrogateescape")
+    begun = await multipart.find(gateway.lake, asked.repository, request.query["uploadId"], key)
+    ref, path = split_key(begun.upload.key.decode())
+    allow_object(gateway, Asked(request, asked.user, asked.repository, ref, path), "fs:WriteObject")
+    return begun
