@@ -82,9 +82,7 @@ def check_time_v2(claim: ClaimV2, request: S3Request, now: float) -> None:
 
 def check_signature_v2(claim: ClaimV2, request: S3Request, *, secret: str | None) -> None:
     """Raise S3Error unless `secret` made this signature of this request. `secret` None: there is no such key."""
-    text = _string_to_sign(claim, request).encode("utf-8", "surrogateescape")
-    made = base64.b64encode(hmac.new((secret or "").encode(), text, hashlib.sha1).digest())
-    same = hmac.compare_digest(made, claim.signature.encode("utf-8", "surrogateescape"))
+    same = any(_made(secret or "", text, claim.signature) for text in _strings_to_sign(claim, request))
     if secret is None:
         raise S3Error("AccessDenied", "the access key is not known here, or may not be used this way")
     if not same:
@@ -94,7 +92,13 @@ def check_signature_v2(claim: ClaimV2, request: S3Request, *, secret: str | None
         )
 
 
-def _string_to_sign(claim: ClaimV2, request: S3Request) -> str:
+def _made(secret: str, text: str, claimed: str) -> bool:
+    """Whether `secret` made this signature of this text."""
+    made = base64.b64encode(hmac.new(secret.encode(), text.encode("utf-8", "surrogateescape"), hashlib.sha1).digest())
+    return hmac.compare_digest(made, claimed.encode("utf-8", "surrogateescape"))
+
+
+def _strings_to_sign(claim: ClaimV2, request: S3Request) -> list[str]:
     headers = request.headers
     if claim.expires is not None:
         date = str(claim.expires)
@@ -104,14 +108,17 @@ def _string_to_sign(claim: ClaimV2, request: S3Request) -> str:
         f"{name}:{' '.join(value.split())}\n" for name, value in sorted(headers.items()) if name.startswith("x-amz-")
     )
     start = f"{request.method}\n{headers.get('content-md5', '')}\n{headers.get('content-type', '')}\n{date}\n"
-    return start + amz + _resource(request)
+    return [start + amz + resource for resource in _resources(request)]
 
 
-def _resource(request: S3Request) -> str:
+def _resources(request: S3Request) -> list[str]:
+    """What is signed of path and query. Some clients end a bucket's path with a slash here, and not on the wire."""
     path = request.raw_path.decode("latin-1")
     if request.virtual_host:
         path = f"/{quote(request.bucket)}{path}"
     named = sorted((name, value) for name, value in request.query.items() if name in _RESOURCES)
     given = {name for name, value in request.pairs if value == b""}
     parts = [name if name.encode() in given else f"{name}={value}" for name, value in named]
-    return f"{path}?{'&'.join(parts)}" if parts else path
+    query = f"?{'&'.join(parts)}" if parts else ""
+    paths = [path] if request.key or path.endswith("/") else [path, f"{path}/"]
+    return [one + query for one in paths]
