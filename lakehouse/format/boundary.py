@@ -7,8 +7,17 @@ and one inserted or removed key moves, nearly always, only those of its own node
 
 from __future__ import annotations
 
+from bisect import bisect_left
+from typing import TypeAlias
+
 import msgspec
 from xxhash import xxh3_64_digest
+
+Marks: TypeAlias = "list[tuple[int, bytes]]"
+"""Positions of keys that can end a node, ascending, each with its hash: about one key in two hundred.
+
+Of a node they are known from the first position on at which it could end (`Cut.minimum - 1`).
+"""
 
 _FULL = 1 << 64
 
@@ -31,25 +40,39 @@ class Boundary(msgspec.Struct, frozen=True):
     leaf: Cut
     inner: Cut
 
+    def cut(self, level: int) -> Cut:
+        """The rule of nodes of this level."""
+        return self.inner if level else self.leaf
+
     def cuts(self, level: int, keys: list[bytes], *, before: int = 0, settled: int = 0) -> list[int]:
         """The ends of nodes (exclusive, ascending) within `keys`, if `before` entries stand in the open node.
 
         `settled`: so many of the first keys are known to end no node.
         """
-        cut = self.inner if level else self.leaf
+        cut = self.cut(level)
         if before + len(keys) < cut.minimum:
             return []
         start = max(0, cut.minimum - before - 1, settled)
-        return _cuts(cut, _candidates(keys, level, cut.thresholds[-1], start), before, len(keys))
+        return self.ends(level, self.marks(level, keys, start), before=before, total=len(keys))
+
+    def marks(self, level: int, keys: list[bytes], start: int = 0, stop: int | None = None) -> Marks:
+        """The marks among `keys[start:stop]`, by their positions in `keys`."""
+        part = keys[start:stop] if start or stop is not None else keys
+        highest = self.cut(level).thresholds[-1]
+        return [(at, digest) for at, key in enumerate(part, start) if (digest := xxh3_64_digest(key, level)) < highest]
+
+    def ends(self, level: int, marks: Marks, *, before: int, total: int) -> list[int]:
+        """As `cuts` of `total` keys that have these marks."""
+        return _cuts(self.cut(level), marks, before, total)
 
 
-def _candidates(keys: list[bytes], level: int, highest: bytes, start: int) -> list[tuple[int, bytes]]:
-    """Positions from `start` on whose hash is below the highest threshold, with the hash."""
-    part = keys[start:] if start else keys
-    return [(at, digest) for at, key in enumerate(part, start) if (digest := xxh3_64_digest(key, level)) < highest]
+def within(marks: Marks, start: int, end: int) -> Marks:
+    """The marks from `start` on and before `end`, counted from `start`."""
+    low, high = bisect_left(marks, (start,)), bisect_left(marks, (end,))
+    return [(at - start, digest) for at, digest in marks[low:high]] if start else marks[low:high]
 
 
-def _cuts(cut: Cut, candidates: list[tuple[int, bytes]], before: int, total: int) -> list[int]:
+def _cuts(cut: Cut, candidates: Marks, before: int, total: int) -> list[int]:
     ends: list[int] = []
     start = -before
     for at, digest in candidates:

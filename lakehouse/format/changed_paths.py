@@ -14,7 +14,7 @@ from xxhash import xxh3_128_intdigest
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_HASHES = 7
+_TURNS = range(7)
 _BITS_AN_ITEM = 10
 _VERSION = 1
 _LOW = (1 << 64) - 1
@@ -45,17 +45,21 @@ class PathsFilter:
         if len(self._items) > MAX_ITEMS:
             return None
         size = (len(self._items) * _BITS_AN_ITEM + 7) // 8
-        bits = bytearray(size)
+        bits, total = bytearray(size), size * 8
         for item in self._items:
-            for at in _positions(item, size * 8):
-                bits[at >> 3] |= 1 << (at & 7)
+            digest = xxh3_128_intdigest(item)
+            at, step = digest & _LOW, digest >> 64
+            for _ in _TURNS:
+                place = at % total
+                bits[place >> 3] |= 1 << (place & 7)
+                at = (at + step) & _LOW
         return bytes((_VERSION,)) + bits
 
 
 def _positions(item: bytes, bits: int) -> list[int]:
     digest = xxh3_128_intdigest(item)
     high, low = digest >> 64, digest & _LOW
-    return [((low + turn * high) & _LOW) % bits for turn in range(_HASHES)]
+    return [((low + turn * high) & _LOW) % bits for turn in _TURNS]
 
 
 def paths_filter(paths: Iterable[bytes]) -> bytes | None:

@@ -9,15 +9,22 @@ copied as they are (docs/formats/tree.md).
 from __future__ import annotations
 
 import hashlib
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown
+from lakehouse.format.boundary import Marks
 from lakehouse.format.header import Codec, unwrap, wrap
+
+if TYPE_CHECKING:
+    from lakehouse.format.boundary import Boundary
 
 FORMAT = 1
 _OVERHEAD = 2 * (33 + 8)
 """Bytes that Python needs beside the content for one key and one value."""
+_BESIDE = 600
+"""Bytes for the node itself, its two lists, and its place in a cache."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[int, int, list[bytes], list[bytes]])
@@ -37,18 +44,37 @@ class Child(msgspec.Struct, frozen=True, array_like=True, gc=False):
     length: int
 
 
-class Node(msgspec.Struct, frozen=True):
-    """A decoded node: `keys` strictly ascending, `values[i]` belongs to `keys[i]`. Not to be changed: it is shared."""
+class Node(msgspec.Struct, frozen=True, eq=False):
+    """A decoded node: `keys` strictly ascending, `values[i]` belongs to `keys[i]`. Not to be changed: it is shared.
+
+    `found` are its marks, if somebody has looked for them already: they follow from the keys.
+    """
 
     level: int
     keys: list[bytes]
     values: list[bytes]
     length: int
+    found: Marks | None = None
 
     @property
     def footprint(self) -> int:
         """Bytes of memory that it takes."""
-        return self.length + _OVERHEAD * len(self.keys) + 200
+        return self.length + _OVERHEAD * len(self.keys) + _BESIDE
+
+    def marks(self, boundary: Boundary) -> Marks:
+        """The marks among its keys by this rule, from the first position on at which a node can end. Kept."""
+        if self.found is None:
+            found = boundary.marks(self.level, self.keys, boundary.cut(self.level).minimum - 1)
+            msgspec.structs.force_setattr(self, "found", found)
+            return found
+        return self.found
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Node):
+            return NotImplemented
+        return (self.level, self.keys, self.values) == (other.level, other.keys, other.values)
+
+    __hash__ = None  # type: ignore[assignment]
 
 
 class Encoded(msgspec.Struct, frozen=True):
@@ -69,13 +95,19 @@ def payload_of(level: int, keys: list[bytes], values: list[bytes]) -> bytes:
 
 
 def encode_node(
-    level: int, keys: list[bytes], values: list[bytes], *, table: int, codec: Codec = Codec.ZSTD
+    level: int,
+    keys: list[bytes],
+    values: list[bytes],
+    *,
+    table: int,
+    codec: Codec = Codec.ZSTD,
+    marks: Marks | None = None,
 ) -> Encoded:
-    """Make a node. `table` is the id of the boundary table that its ends were found with."""
+    """Make a node. `table` is the id of the boundary table that its ends were found with; `marks` if they are known."""
     payload = payload_of(level, keys, values)
     digest = hashlib.sha256(payload).hexdigest()
     return Encoded(
-        digest, wrap(payload, level=level, table=table, codec=codec), Node(level, keys, values, len(payload))
+        digest, wrap(payload, level=level, table=table, codec=codec), Node(level, keys, values, len(payload), marks)
     )
 
 

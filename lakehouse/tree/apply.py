@@ -17,6 +17,7 @@ from lakehouse.core.offload import PAGE, breathe
 from lakehouse.format.changed_paths import PathsFilter
 from lakehouse.format.entry import same_identity, total_size
 from lakehouse.format.node import Node, unpack_child
+from lakehouse.tree.leaf import Placed, patched, patched_marks
 from lakehouse.tree.plan import run
 from lakehouse.tree.writer import TreeWriter
 
@@ -29,9 +30,6 @@ if TYPE_CHECKING:
 Change: TypeAlias = "tuple[bytes, bytes]"
 """A key and its new packed entry, or TOMBSTONE."""
 Same: TypeAlias = "Callable[[bytes, bytes], bool]"
-
-_Placed: TypeAlias = tuple[int, int, bytes, bytes]
-"""A change: where it is in the leaf, where the leaf goes on behind it, key and value."""
 
 _TOGETHER = 32
 """Nodes read at the same time, and nodes gathered before they are stored."""
@@ -87,7 +85,7 @@ class _Frame:
     def __init__(self, node: Node, size: int | None, *, last: bool) -> None:
         self.node = node
         self.size = size
-        self.changed: list[_Placed] = []
+        self.changed: list[Placed] = []
         self.at = 0
         self.last = last
 
@@ -208,7 +206,7 @@ class _Applier:
             if not self.changed:
                 self._writer.take()  # made before the first change: the old tree's own nodes
             self.changed += len(changed)
-            self.paths.add([key for _, _, key, _ in changed])
+            self.paths.add([change.key for change in changed])
             frame.changed += changed
         if end < len(keys):
             self._finish_leaf(frame)
@@ -227,7 +225,7 @@ class _Applier:
             self._feed_rest(frame)
         self._leave()
 
-    def _changed(self, frame: _Frame, keys: list[bytes], values: list[bytes]) -> list[_Placed]:
+    def _changed(self, frame: _Frame, keys: list[bytes], values: list[bytes]) -> list[Placed]:
         """Those that are real."""
         old_keys, old_values = frame.node.keys, frame.node.values
         total, at, same = len(old_keys), frame.at, self._same
@@ -236,41 +234,34 @@ class _Applier:
             at = bisect_left(old_keys, key, at)
             if at < total and old_keys[at] == key:
                 if not value or not same(old_values[at], value):
-                    changed.append((at, at + 1, key, value))
+                    changed.append(Placed(at, at + 1, key, value))
             elif value:
-                changed.append((at, at, key, value))
+                changed.append(Placed(at, at, key, value))
         return changed
 
     def _feed_changed(self, frame: _Frame, upto: int) -> None:
         """Feed the leaf up to position `upto`, with the changes made."""
-        old_keys, old_values, begin, changed = frame.node.keys, frame.node.values, frame.at, frame.changed
-        keys: list[bytes] = []
-        values: list[bytes] = []
-        start = begin
-        for at, onward, key, value in changed:
-            keys += old_keys[start:at]
-            values += old_values[start:at]
-            if value:
-                keys.append(key)
-                values.append(value)
-            start = onward
-        keys += old_keys[start:upto]
-        values += old_values[start:upto]
+        node, begin, changed = frame.node, frame.at, frame.changed
+        keys, values = patched(node, changed, start=begin, end=upto)
         frame.at, frame.changed = upto, []
-        if frame.size is None or begin or upto < len(old_keys) or len(changed) > PAGE:
+        if frame.size is None or begin or upto < len(node.keys) or len(changed) > PAGE:
             self._writer.feed(keys, values)
             return
-        gone = total_size([old_values[at] for at, onward, _, _ in changed if at < onward])
-        come = total_size([value for _, _, _, value in changed if value])
-        moved = [at for at, onward, _, value in changed if at == onward or not value]
-        settled = min(moved[0] if moved else len(old_keys), len(old_keys) - 1)  # the last may end the node
-        self._writer.feed_leaf(keys, values, size=frame.size - gone + come, settled=settled)
+        gone = total_size([node.values[change.at] for change in changed if not change.adds])
+        come = total_size([change.value for change in changed if change.value])
+        size = frame.size - gone + come
+        if node.found is not None or any(change.adds for change in changed):
+            self._writer.feed_leaf(keys, values, size=size, marks=patched_marks(node, changed, self._writer.boundary))
+        else:  # no entry is further on than it was, so that none but the last can be an end
+            self._writer.feed_leaf(keys, values, size=size, settled=len(keys) - 1)
 
     def _feed_rest(self, frame: _Frame) -> None:
         """Feed the leaf as it is, from where the writer is in it."""
         node = frame.node
         if frame.size is not None and not frame.at:
-            self._writer.feed_leaf(node.keys, node.values, size=frame.size, settled=len(node.keys) - 1)
+            self._writer.feed_leaf(
+                node.keys, node.values, size=frame.size, settled=len(node.keys) - 1, marks=node.found
+            )
         else:
             self._writer.feed(node.keys[frame.at :], node.values[frame.at :])
         frame.at = len(node.keys)

@@ -11,15 +11,15 @@ from __future__ import annotations
 import asyncio
 from bisect import bisect_left, bisect_right
 from collections import deque
-from collections.abc import Callable, Generator
-from itertools import compress, count, repeat
-from operator import attrgetter, ne
+from collections.abc import Generator
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lakehouse.core.offload import PAGE, breathe, offload
 from lakehouse.core.paths import after_prefix, successor
 from lakehouse.format.entry import same_identity
 from lakehouse.format.node import unpack_children
+from lakehouse.tree.entries import Difference, Entries, Same, differences
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from lakehouse.tree.plan import Nodes
     from lakehouse.tree.store import NodeStore
 
-Same: TypeAlias = Callable[[bytes, bytes], bool]
+__all__ = ["Difference", "diff", "differs"]
 
 _FIRST_WINDOW = 2
 _WINDOW = 16
@@ -37,14 +37,6 @@ _WINDOW = 16
 _EQUAL_COST = 64
 """So many equal entries are compared in the time in which one is handled alone."""
 _DIFFERENT_COST = 4
-
-
-class Difference(NamedTuple):
-    """A key whose packed entries differ; None where there is none."""
-
-    key: bytes
-    left: bytes | None
-    right: bytes | None
 
 
 class _Part(NamedTuple):
@@ -57,10 +49,6 @@ class _Part(NamedTuple):
 
 _first = attrgetter("first")
 _last = attrgetter("last")
-
-
-_Entries: TypeAlias = tuple[list[bytes], list[bytes]]
-"""Keys and values."""
 
 
 class _Bounds(NamedTuple):
@@ -93,7 +81,7 @@ async def diff(
     if left == right:
         return
     bounds = _Bounds(max(start, prefix), after_prefix(prefix) if prefix else None)
-    steps = _differences(left, right, bounds, same)
+    steps = _steps(left, right, bounds, same)
     nodes: Nodes | None = None
     before = lately = worked = 0
     while True:
@@ -129,7 +117,7 @@ def _next(steps: _Steps, nodes: Nodes | None) -> _Needed | list[Difference] | No
         return None
 
 
-def _differences(left: MetaRangeId, right: MetaRangeId, bounds: _Bounds, same: Same) -> _Steps:
+def _steps(left: MetaRangeId, right: MetaRangeId, bounds: _Bounds, same: Same) -> _Steps:
     nodes = yield _Needed([root for root in (left, right) if root])
     assert nodes is not None
     sides: list[list[_Part]] = []
@@ -180,7 +168,7 @@ def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sa
         right.add(now_right, nodes, bounds)
         found: list[Difference] = []
         while (cut := _next_cut(left.head, right.head, bound)) is not None:
-            found += _compare_entries(left.take(cut), right.take(cut), same)
+            found += differences(left.take(cut), right.take(cut), same)
             breathe()
         for at in range(0, len(found), PAGE):
             yield found[at : at + PAGE]
@@ -190,7 +178,7 @@ class _Leaves:
     """Keys and values of leaves of one side that were read and not yet compared, in order."""
 
     def __init__(self) -> None:
-        self._leaves: deque[_Entries] = deque()
+        self._leaves: deque[Entries] = deque()
 
     @property
     def head(self) -> bytes | None:
@@ -210,7 +198,7 @@ class _Leaves:
             elif low < high:
                 self._leaves.append((node.keys[low:high], node.values[low:high]))
 
-    def take(self, cut: bytes) -> _Entries:
+    def take(self, cut: bytes) -> Entries:
         """The entries up to `cut`, which is not behind the first leaf."""
         if not self._leaves:
             return [], []
@@ -297,48 +285,3 @@ def _common_end(lefts: list[_Part], rights: list[_Part], bound: bytes | None) ->
             if at < len(parts):
                 limit = min(limit, parts[at].first)
     return limit
-
-
-def _compare_entries(left: _Entries, right: _Entries, same: Same) -> list[Difference]:
-    """Runs of equal keys are found at the speed of C, and only what is between them is looked at one by one."""
-    (left_keys, left_values), (right_keys, right_values) = left, right
-    found: list[Difference] = []
-    i = j = breath = 0
-    length = 32
-    while i < len(left_keys) and j < len(right_keys):
-        if i > breath + PAGE:
-            breath = i
-            breathe()
-        run = _equal_run(left_keys[i : i + length], right_keys[j : j + length])
-        if run:
-            olds, news = left_values[i : i + run], right_values[j : j + run]
-            if olds != news:
-                found += [
-                    Difference(left_keys[i + at], olds[at], news[at])
-                    for at in compress(count(), map(ne, olds, news))
-                    if not same(olds[at], news[at])
-                ]
-            i += run
-            j += run
-        if run == length:
-            length = min(4 * length, PAGE)
-        elif i < len(left_keys) and j < len(right_keys):
-            length = 32
-            if left_keys[i] < right_keys[j]:
-                end = bisect_left(left_keys, right_keys[j], i)
-                found += map(Difference, left_keys[i:end], left_values[i:end], repeat(None))
-                i = end
-            else:
-                end = bisect_left(right_keys, left_keys[i], j)
-                found += map(Difference, right_keys[j:end], repeat(None), right_values[j:end])
-                j = end
-    found += map(Difference, left_keys[i:], left_values[i:], repeat(None))
-    found += map(Difference, right_keys[j:], repeat(None), right_values[j:])
-    return found
-
-
-def _equal_run(left: list[bytes], right: list[bytes]) -> int:
-    """How many keys at the beginning are equal."""
-    if left == right:
-        return len(left)
-    return next(compress(count(), map(ne, left, right)), min(len(left), len(right)))

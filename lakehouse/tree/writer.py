@@ -12,26 +12,28 @@ from typing import TYPE_CHECKING
 
 from lakehouse.core.ids import EMPTY_TREE, MetaRangeId
 from lakehouse.core.offload import PAGE, breathe
-from lakehouse.format.boundary import TABLE_1
+from lakehouse.format.boundary import TABLE_1, within
 from lakehouse.format.entry import total_size
+from lakehouse.format.header import Codec
 from lakehouse.format.node import Child, encode_node, pack_child, unpack_child, unpack_children
 
 if TYPE_CHECKING:
-    from lakehouse.format.boundary import Boundary
+    from lakehouse.format.boundary import Boundary, Marks
     from lakehouse.format.node import Encoded
 
 
 class _Level:
     """What is known of one level: the open node, how many were closed or adopted, and the id of the last of them.
 
-    `size` is the sum of the objects' sizes in the open leaf.
+    `size` is the sum of the objects' sizes in the open leaf; `marks` are those of the open node, None when unknown.
     """
 
-    __slots__ = ("keys", "last", "nodes", "size", "values")
+    __slots__ = ("keys", "last", "marks", "nodes", "size", "values")
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
         self.values: list[bytes] = []
+        self.marks: Marks | None = []
         self.size = 0
         self.nodes = 0
         self.last = b""
@@ -40,11 +42,14 @@ class _Level:
 class TreeWriter:
     """Feed entries in ascending order of key, adopt whole nodes between them, `finish`; `take` what is to be stored.
 
-    Does no I/O, and may be used from one thread at a time.
+    Does no I/O, and may be used from one thread at a time. What it was fed must not change any more. The first
+    `compressed` nodes are made compressed (None: all), the others as they are.
     """
 
-    def __init__(self, boundary: Boundary = TABLE_1) -> None:
-        self._boundary = boundary
+    def __init__(self, boundary: Boundary = TABLE_1, *, compressed: int | None = None) -> None:
+        self.boundary = boundary
+        self._compressed = compressed
+        self._made = 0
         self._levels: list[_Level] = [_Level()]
         self._ready: list[Encoded] = []
 
@@ -55,13 +60,21 @@ class TreeWriter:
                 breathe()
             self._push(0, keys[at : at + PAGE], values[at : at + PAGE])
 
-    def feed_leaf(self, keys: list[bytes], values: list[bytes], *, size: int, settled: int) -> None:
+    def feed_leaf(
+        self,
+        keys: list[bytes],
+        values: list[bytes],
+        *,
+        size: int,
+        settled: int = 0,
+        marks: Marks | None = None,
+    ) -> None:
         """Feed what became of one leaf of another tree, of which much is known: it spares hashing and decoding.
 
-        `size` is the sum of the objects' sizes. The first `settled` entries are the leaf's own, so no node ends there
-        if one begins with the first.
+        `size` is the sum of the objects' sizes. Of the first `settled` entries no node ends with one if one begins with
+        the first of them. `marks`: those of the keys, from the first position on at which a leaf can end.
         """
-        self._push(0, keys, values, size=size, settled=0 if self._levels[0].keys else settled)
+        self._push(0, keys, values, size=size, settled=0 if self._levels[0].keys else settled, marks=marks)
 
     def adopts(self, level: int, count: int, *, last: bool) -> bool:
         """Whether `adopt` may be called now for `count` nodes of `level`.
@@ -113,34 +126,61 @@ class TreeWriter:
         return EMPTY_TREE
 
     def _push(
-        self, level: int, keys: list[bytes], values: list[bytes], *, size: int | None = None, settled: int = 0
+        self,
+        level: int,
+        keys: list[bytes],
+        values: list[bytes],
+        *,
+        size: int | None = None,
+        settled: int = 0,
+        marks: Marks | None = None,
     ) -> None:
         while len(self._levels) <= level:
             self._levels.append(_Level())
         this = self._levels[level]
+        before = len(this.keys)
+        marks, known = self._marks(level, keys, before, settled, marks)
+        if not known:
+            this.marks = None
+        ends = self.boundary.ends(level, marks, before=before, total=len(keys))
         start = 0
-        for end in self._boundary.cuts(level, keys, before=len(this.keys), settled=settled):
-            part = values[start:end]
-            if not level:
-                part_size = total_size(part) if size is None or end < len(keys) else size
-                this.size += part_size
-                size = None if size is None else size - part_size
-            this.keys += keys[start:end]
-            this.values += part
+        for end in ends:
+            part_size = size if end - start == len(keys) else None
+            self._add(level, keys[start:end], values[start:end], within(marks, start, end), part_size)
             self._close(level)
             breathe()
             start = end
         if start < len(keys):
-            part = values[start:] if start else values
-            this.keys += keys[start:] if start else keys
-            this.values += part
-            if not level:
-                this.size += total_size(part) if size is None else size
+            self._add(level, keys[start:], values[start:], within(marks, start, len(keys)), None if start else size)
+
+    def _marks(
+        self, level: int, keys: list[bytes], before: int, settled: int, marks: Marks | None
+    ) -> tuple[Marks, bool]:
+        """The marks at all positions where a node may end, and whether they are all that there are."""
+        least = self.boundary.cut(level).minimum - 1
+        first = max(0, least - before)
+        if marks is not None:
+            return (self.boundary.marks(level, keys, first, least) + marks if first < least else marks), True
+        return self.boundary.marks(level, keys, max(first, settled)), settled <= first
+
+    def _add(self, level: int, keys: list[bytes], values: list[bytes], marks: Marks, size: int | None) -> None:
+        """Add entries to the open node, with their marks; `size` of the objects if it is known."""
+        this = self._levels[level]
+        if this.marks is not None:
+            least, before = self.boundary.cut(level).minimum - 1, len(this.keys)
+            this.marks += [(at + before, digest) for at, digest in marks if at + before >= least]
+        if not level:
+            this.size += total_size(values) if size is None else size
+        if this.keys:
+            this.keys += keys
+            this.values += values
+        else:
+            this.keys, this.values = keys, values
 
     def _close(self, level: int) -> None:
         this = self._levels[level]
-        keys, values = this.keys, this.values
-        this.keys, this.values = [], []
+        keys, values, marks = this.keys, this.values, this.marks
+        this.keys, this.values, this.marks = [], [], []
         if level:
             children = unpack_children(values)
             first = children[0].first
@@ -149,7 +189,9 @@ class TreeWriter:
         else:
             first, count, size = keys[0], len(keys), this.size
             this.size = 0
-        node = encode_node(level, keys, values, table=self._boundary.id)
+        codec = Codec.ZSTD if self._compressed is None or self._made < self._compressed else Codec.NONE
+        node = encode_node(level, keys, values, table=self.boundary.id, codec=codec, marks=marks)
+        self._made += 1
         self._ready.append(node)
         this.nodes += 1
         this.last = bytes.fromhex(node.id)

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What differs between two sorted runs of entries, as leaves hold them.
+
+Whole slices are compared by one C call each, which for entries that both sides have in common in memory is a comparison
+of addresses; only where two slices differ are they halved. So the cost in Python follows the differences.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable
+from itertools import repeat
+from typing import NamedTuple, TypeAlias
+
+from lakehouse.core.offload import PAGE, breathe
+
+Same: TypeAlias = Callable[[bytes, bytes], bool]
+Entries: TypeAlias = tuple[list[bytes], list[bytes]]
+"""Keys and values."""
+
+_FEW = 8
+"""So few pairs are looked at one by one."""
+
+
+class Difference(NamedTuple):
+    """A key whose packed entries differ; None where there is none."""
+
+    key: bytes
+    left: bytes | None
+    right: bytes | None
+
+
+def differences(left: Entries, right: Entries, same: Same) -> list[Difference]:
+    """The differences in order of key. Entries that are the `same` are none."""
+    (left_keys, left_values), (right_keys, right_values) = left, right
+    found: list[Difference] = []
+    i = j = breath = 0
+    while i < len(left_keys) and j < len(right_keys):
+        if i > breath + PAGE:
+            breath = i
+            breathe()
+        run = _equal_run(left_keys, i, right_keys, j)
+        if run:
+            olds, news = left_values[i : i + run], right_values[j : j + run]
+            found += [
+                Difference(left_keys[i + at], olds[at], news[at])
+                for at in _unequal(olds, news)
+                if not same(olds[at], news[at])
+            ]
+            i += run
+            j += run
+        elif left_keys[i] < right_keys[j]:
+            end = _upto(left_keys, right_keys[j], i)
+            found += map(Difference, left_keys[i:end], left_values[i:end], repeat(None))
+            i = end
+        else:
+            end = _upto(right_keys, left_keys[i], j)
+            found += map(Difference, right_keys[j:end], repeat(None), right_values[j:end])
+            j = end
+    found += map(Difference, left_keys[i:], left_values[i:], repeat(None))
+    found += map(Difference, right_keys[j:], repeat(None), right_values[j:])
+    return found
+
+
+def _upto(keys: list[bytes], key: bytes, start: int) -> int:
+    """Where `key` is or belongs, behind `start`; mostly it is the next position."""
+    if start + 1 < len(keys) and keys[start + 1] >= key:
+        return start + 1
+    return bisect_left(keys, key, start + 1)
+
+
+def _equal_run(left: list[bytes], i: int, right: list[bytes], j: int) -> int:
+    """How many keys are equal from `left[i]` and `right[j]` on: two at first, twice as many while they are."""
+    most = min(len(left) - i, len(right) - j)
+    done, step = 0, 2
+    while done < most:
+        step = min(step, most - done)
+        if left[i + done : i + done + step] != right[j + done : j + done + step]:
+            break
+        done += step
+        step *= 8
+    else:
+        return done
+    while step > 1:
+        half = step // 2
+        if left[i + done : i + done + half] == right[j + done : j + done + half]:
+            done += half
+            step -= half
+        else:
+            step = half
+    return done
+
+
+def _unequal(left: list[bytes], right: list[bytes]) -> list[int]:
+    """Positions at which two lists of one length differ."""
+    if left == right:
+        return []
+    found: list[int] = []
+    todo = [(0, len(left))]
+    while todo:
+        start, end = todo.pop()
+        if end - start <= _FEW:
+            found += [at for at in range(start, end) if left[at] != right[at]]
+        elif left[start:end] != right[start:end]:
+            middle = (start + end) // 2
+            todo += (middle, end), (start, middle)
+    return found
