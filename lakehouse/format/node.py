@@ -9,7 +9,7 @@ copied as they are (docs/formats/tree.md).
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 FORMAT = 1
 _OVERHEAD = 2 * (33 + 8)
 """Bytes that Python needs beside the content for one key and one value."""
-_BESIDE = 600
-"""Bytes for the node itself, its two lists, and its place in a cache."""
+_BESIDE = 1500
+"""Bytes for the node itself, its two lists, what is known of it, and its place in a cache."""
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(tuple[int, int, list[bytes], list[bytes]])
@@ -44,10 +44,18 @@ class Child(msgspec.Struct, frozen=True, array_like=True, gc=False):
     length: int
 
 
+class Kin(NamedTuple):
+    """A node that another one was made from: outside of `keys` both hold the same."""
+
+    id: str
+    keys: frozenset[bytes]
+
+
 class Node(msgspec.Struct, frozen=True, eq=False):
     """A decoded node: `keys` strictly ascending, `values[i]` belongs to `keys[i]`. Not to be changed: it is shared.
 
-    `found` are its marks, if somebody has looked for them already: they follow from the keys.
+    `found` are its marks, if somebody has looked for them already: they follow from the keys. `kin` are the nodes that
+    it was made from lately, in this process.
     """
 
     level: int
@@ -55,6 +63,7 @@ class Node(msgspec.Struct, frozen=True, eq=False):
     values: list[bytes]
     length: int
     found: Marks | None = None
+    kin: tuple[Kin, ...] = ()
 
     @property
     def footprint(self) -> int:
@@ -102,12 +111,15 @@ def encode_node(
     table: int,
     codec: Codec = Codec.ZSTD,
     marks: Marks | None = None,
+    kin: tuple[Kin, ...] = (),
 ) -> Encoded:
     """Make a node. `table` is the id of the boundary table that its ends were found with; `marks` if they are known."""
     payload = payload_of(level, keys, values)
     digest = hashlib.sha256(payload).hexdigest()
     return Encoded(
-        digest, wrap(payload, level=level, table=table, codec=codec), Node(level, keys, values, len(payload), marks)
+        digest,
+        wrap(payload, level=level, table=table, codec=codec),
+        Node(level, keys, values, len(payload), marks, kin),
     )
 
 

@@ -17,7 +17,7 @@ from lakehouse.core.offload import PAGE, breathe
 from lakehouse.format.changed_paths import PathsFilter
 from lakehouse.format.entry import same_identity, total_size
 from lakehouse.format.node import Node, unpack_child
-from lakehouse.tree.leaf import Placed, patched, patched_marks
+from lakehouse.tree.leaf import Placed, kin_of, patched, patched_marks
 from lakehouse.tree.plan import run
 from lakehouse.tree.writer import TreeWriter
 
@@ -80,9 +80,10 @@ class _Frame:
     below it, if its parent was read.
     """
 
-    __slots__ = ("at", "changed", "last", "node", "size")
+    __slots__ = ("at", "changed", "id", "last", "node", "size")
 
-    def __init__(self, node: Node, size: int | None, *, last: bool) -> None:
+    def __init__(self, node_id: str, node: Node, size: int | None, *, last: bool) -> None:
+        self.id = node_id
         self.node = node
         self.size = size
         self.changed: list[Placed] = []
@@ -139,7 +140,7 @@ class _Applier:
     def _begin(self) -> Plan[None]:
         if self._root:
             nodes = yield [self._root]
-            self._frames.append(_Frame(nodes[self._root], None, last=True))
+            self._frames.append(_Frame(self._root, nodes[self._root], None, last=True))
 
     def _append(self, keys: list[bytes], values: list[bytes]) -> int:
         """Changes to the empty tree."""
@@ -187,7 +188,7 @@ class _Applier:
             if keys:
                 self._ahead[level] = nodes
         last = frame.last and frame.at == len(frame.node.keys) - 1
-        self._frames.append(_Frame(node, child.size, last=last))
+        self._frames.append(_Frame(node_id, node, child.size, last=last))
 
     def _leave(self) -> None:
         """The node on top is used up, and so is the child that it was of the node below it on the stack."""
@@ -250,10 +251,12 @@ class _Applier:
         gone = total_size([node.values[change.at] for change in changed if not change.adds])
         come = total_size([change.value for change in changed if change.value])
         size = frame.size - gone + come
+        kin = kin_of(frame.id, node, changed)
         if node.found is not None or any(change.adds for change in changed):
-            self._writer.feed_leaf(keys, values, size=size, marks=patched_marks(node, changed, self._writer.boundary))
+            marks = patched_marks(node, changed, self._writer.boundary)
+            self._writer.feed_leaf(keys, values, size=size, marks=marks, kin=kin)
         else:  # no entry is further on than it was, so that none but the last can be an end
-            self._writer.feed_leaf(keys, values, size=size, settled=len(keys) - 1)
+            self._writer.feed_leaf(keys, values, size=size, settled=len(keys) - 1, kin=kin)
 
     def _feed_rest(self, frame: _Frame) -> None:
         """Feed the leaf as it is, from where the writer is in it."""

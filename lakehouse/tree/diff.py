@@ -19,7 +19,8 @@ from lakehouse.core.offload import PAGE, breathe, offload
 from lakehouse.core.paths import after_prefix, successor
 from lakehouse.format.entry import same_identity
 from lakehouse.format.node import unpack_children
-from lakehouse.tree.entries import Difference, Entries, Same, differences
+from lakehouse.tree.entries import Difference, Entries, Same, differences, differences_within
+from lakehouse.tree.leaf import differ_within
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -168,46 +169,65 @@ def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sa
         right.add(now_right, nodes, bounds)
         found: list[Difference] = []
         while (cut := _next_cut(left.head, right.head, bound)) is not None:
-            found += differences(left.take(cut), right.take(cut), same)
+            found += _compare(left.take(cut), right.take(cut), same)
             breathe()
         for at in range(0, len(found), PAGE):
             yield found[at : at + PAGE]
 
 
+def _compare(left: _Run, right: _Run, same: Same) -> list[Difference]:
+    """What differs between two runs that reach equally far."""
+    if left.leaf is not None and right.leaf is not None:
+        keys = differ_within(left.id, left.leaf, right.id, right.leaf)
+        if keys is not None:
+            return differences_within(keys, left.entries, right.entries, same)
+    return differences(left.entries, right.entries, same)
+
+
+class _Run(NamedTuple):
+    """Entries that follow each other; `leaf` when they are a whole one."""
+
+    entries: Entries
+    id: str = ""
+    leaf: Node | None = None
+
+
 class _Leaves:
-    """Keys and values of leaves of one side that were read and not yet compared, in order."""
+    """Leaves of one side that were read and not yet compared, in order."""
 
     def __init__(self) -> None:
-        self._leaves: deque[Entries] = deque()
+        self._runs: deque[_Run] = deque()
 
     @property
     def head(self) -> bytes | None:
         """The last key of the first leaf."""
-        return self._leaves[0][0][-1] if self._leaves else None
+        return self._runs[0].entries[0][-1] if self._runs else None
 
     def add(self, parts: list[_Part], nodes: Nodes | None, bounds: _Bounds) -> None:
         assert nodes is not None
         for part in parts:
-            node = nodes[part.id.hex()]
+            node_id = part.id.hex()
+            node = nodes[node_id]
             low = bisect_left(node.keys, bounds.start) if part.first < bounds.start else 0
             high = len(node.keys)
             if bounds.end is not None and part.last >= bounds.end:
                 high = bisect_left(node.keys, bounds.end)
             if high - low == len(node.keys):
-                self._leaves.append((node.keys, node.values))
+                self._runs.append(_Run((node.keys, node.values), node_id, node))
             elif low < high:
-                self._leaves.append((node.keys[low:high], node.values[low:high]))
+                self._runs.append(_Run((node.keys[low:high], node.values[low:high])))
 
-    def take(self, cut: bytes) -> Entries:
+    def take(self, cut: bytes) -> _Run:
         """The entries up to `cut`, which is not behind the first leaf."""
-        if not self._leaves:
-            return [], []
-        keys, values = self._leaves.popleft()
+        if not self._runs:
+            return _Run(([], []))
+        run = self._runs.popleft()
+        keys, values = run.entries
         if keys[-1] <= cut:
-            return keys, values
+            return run
         at = bisect_right(keys, cut)
-        self._leaves.appendleft((keys[at:], values[at:]))
-        return keys[:at], values[:at]
+        self._runs.appendleft(_Run((keys[at:], values[at:])))
+        return _Run((keys[:at], values[:at]))
 
 
 def _next_cut(left: bytes | None, right: bytes | None, bound: bytes | None) -> bytes | None:

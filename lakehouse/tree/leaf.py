@@ -9,9 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from lakehouse.format.node import Kin
+
 if TYPE_CHECKING:
     from lakehouse.format.boundary import Boundary, Marks
     from lakehouse.format.node import Node
+
+_GENERATIONS = 4
+_MOST_KEYS = 64
+"""What a leaf remembers of those that it was made from: so many, as long as so few keys differ."""
 
 
 class Placed(NamedTuple):
@@ -80,3 +86,23 @@ def _move(
             marks.append((at + shift, digest))
         done += 1
     return done
+
+
+def kin_of(node_id: str, node: Node, changed: list[Placed]) -> tuple[Kin, ...]:
+    """What the leaf with the changes made was made from: this node, and those before it."""
+    if len(changed) > _MOST_KEYS:
+        return ()
+    keys = frozenset([change.key for change in changed])
+    older = [Kin(kin.id, kin.keys | keys) for kin in node.kin[: _GENERATIONS - 1]]
+    return (Kin(node_id, keys), *[kin for kin in older if len(kin.keys) <= _MOST_KEYS])
+
+
+def differ_within(left_id: str, left: Node, right_id: str, right: Node) -> frozenset[bytes] | None:
+    """Keys outside of which two leaves hold the same, if one was made from the other, or both from a third."""
+    lefts = (Kin(left_id, frozenset()), *left.kin)
+    rights = {kin.id: kin.keys for kin in right.kin}
+    rights[right_id] = frozenset()
+    for kin in lefts:
+        if kin.id in rights:
+            return kin.keys | rights[kin.id]
+    return None

@@ -8,7 +8,7 @@ boundaries do not allow it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lakehouse.core.ids import EMPTY_TREE, MetaRangeId
 from lakehouse.core.offload import PAGE, breathe
@@ -19,21 +19,35 @@ from lakehouse.format.node import Child, encode_node, pack_child, unpack_child, 
 
 if TYPE_CHECKING:
     from lakehouse.format.boundary import Boundary, Marks
-    from lakehouse.format.node import Encoded
+    from lakehouse.format.node import Encoded, Kin
+
+
+class _Known(NamedTuple):
+    """What is known of entries that are fed together, see `feed_leaf`."""
+
+    size: int | None = None
+    settled: int = 0
+    marks: Marks | None = None
+    kin: tuple[Kin, ...] = ()
+
+
+_NOTHING = _Known()
 
 
 class _Level:
     """What is known of one level: the open node, how many were closed or adopted, and the id of the last of them.
 
-    `size` is the sum of the objects' sizes in the open leaf; `marks` are those of the open node, None when unknown.
+    `size` is the sum of the objects' sizes in the open leaf; `marks` are those of the open node, None when unknown;
+    `kin` is what the open node was made from.
     """
 
-    __slots__ = ("keys", "last", "marks", "nodes", "size", "values")
+    __slots__ = ("keys", "kin", "last", "marks", "nodes", "size", "values")
 
     def __init__(self) -> None:
         self.keys: list[bytes] = []
         self.values: list[bytes] = []
         self.marks: Marks | None = []
+        self.kin: tuple[Kin, ...] = ()
         self.size = 0
         self.nodes = 0
         self.last = b""
@@ -68,13 +82,16 @@ class TreeWriter:
         size: int,
         settled: int = 0,
         marks: Marks | None = None,
+        kin: tuple[Kin, ...] = (),
     ) -> None:
         """Feed what became of one leaf of another tree, of which much is known: it spares hashing and decoding.
 
         `size` is the sum of the objects' sizes. Of the first `settled` entries no node ends with one if one begins with
         the first of them. `marks`: those of the keys, from the first position on at which a leaf can end.
+        `kin`: what a node of just these entries was made from.
         """
-        self._push(0, keys, values, size=size, settled=0 if self._levels[0].keys else settled, marks=marks)
+        settled = 0 if self._levels[0].keys else settled
+        self._push(0, keys, values, _Known(size=size, settled=settled, marks=marks, kin=kin))
 
     def adopts(self, level: int, count: int, *, last: bool) -> bool:
         """Whether `adopt` may be called now for `count` nodes of `level`.
@@ -125,61 +142,53 @@ class TreeWriter:
             level += 1
         return EMPTY_TREE
 
-    def _push(
-        self,
-        level: int,
-        keys: list[bytes],
-        values: list[bytes],
-        *,
-        size: int | None = None,
-        settled: int = 0,
-        marks: Marks | None = None,
-    ) -> None:
+    def _push(self, level: int, keys: list[bytes], values: list[bytes], known: _Known = _NOTHING) -> None:
         while len(self._levels) <= level:
             self._levels.append(_Level())
         this = self._levels[level]
         before = len(this.keys)
-        marks, known = self._marks(level, keys, before, settled, marks)
-        if not known:
+        marks, complete = self._marks(level, keys, before, known)
+        if not complete:
             this.marks = None
         ends = self.boundary.ends(level, marks, before=before, total=len(keys))
         start = 0
         for end in ends:
-            part_size = size if end - start == len(keys) else None
-            self._add(level, keys[start:end], values[start:end], within(marks, start, end), part_size)
+            part = known if end - start == len(keys) else _NOTHING
+            self._add(level, keys[start:end], values[start:end], within(marks, start, end), part)
             self._close(level)
             breathe()
             start = end
         if start < len(keys):
-            self._add(level, keys[start:], values[start:], within(marks, start, len(keys)), None if start else size)
+            part = _NOTHING if start else known
+            self._add(level, keys[start:], values[start:], within(marks, start, len(keys)), part)
 
-    def _marks(
-        self, level: int, keys: list[bytes], before: int, settled: int, marks: Marks | None
-    ) -> tuple[Marks, bool]:
+    def _marks(self, level: int, keys: list[bytes], before: int, known: _Known) -> tuple[Marks, bool]:
         """The marks at all positions where a node may end, and whether they are all that there are."""
         least = self.boundary.cut(level).minimum - 1
         first = max(0, least - before)
-        if marks is not None:
-            return (self.boundary.marks(level, keys, first, least) + marks if first < least else marks), True
-        return self.boundary.marks(level, keys, max(first, settled)), settled <= first
+        if known.marks is not None:
+            more = self.boundary.marks(level, keys, first, least) if first < least else []
+            return more + known.marks, True
+        return self.boundary.marks(level, keys, max(first, known.settled)), known.settled <= first
 
-    def _add(self, level: int, keys: list[bytes], values: list[bytes], marks: Marks, size: int | None) -> None:
-        """Add entries to the open node, with their marks; `size` of the objects if it is known."""
+    def _add(self, level: int, keys: list[bytes], values: list[bytes], marks: Marks, known: _Known) -> None:
+        """Add entries to the open node, with their marks."""
         this = self._levels[level]
         if this.marks is not None:
             least, before = self.boundary.cut(level).minimum - 1, len(this.keys)
             this.marks += [(at + before, digest) for at, digest in marks if at + before >= least]
         if not level:
-            this.size += total_size(values) if size is None else size
+            this.size += total_size(values) if known.size is None else known.size
         if this.keys:
             this.keys += keys
             this.values += values
+            this.kin = ()
         else:
-            this.keys, this.values = keys, values
+            this.keys, this.values, this.kin = keys, values, known.kin
 
     def _close(self, level: int) -> None:
         this = self._levels[level]
-        keys, values, marks = this.keys, this.values, this.marks
+        keys, values, marks, kin = this.keys, this.values, this.marks, this.kin
         this.keys, this.values, this.marks = [], [], []
         if level:
             children = unpack_children(values)
@@ -190,7 +199,7 @@ class TreeWriter:
             first, count, size = keys[0], len(keys), this.size
             this.size = 0
         codec = Codec.ZSTD if self._compressed is None or self._made < self._compressed else Codec.NONE
-        node = encode_node(level, keys, values, table=self.boundary.id, codec=codec, marks=marks)
+        node = encode_node(level, keys, values, table=self.boundary.id, codec=codec, marks=marks, kin=kin)
         self._made += 1
         self._ready.append(node)
         this.nodes += 1

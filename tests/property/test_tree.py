@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.format.entry import TOMBSTONE, size_of
+from lakehouse.format.node import unpack_children
 from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup_many, scan
@@ -17,7 +18,7 @@ from lakehouse.tree.merge import Side, merge
 from lakehouse.tree.replace import replace_range
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import count
-from tests.unit.tree.forest import entry, paged, planted, small_store
+from tests.unit.tree.forest import SMALL, entry, paged, planted, small_store
 
 KEYS = st.one_of(
     st.integers(0, 400).map(lambda n: b"k%04d" % n),
@@ -99,6 +100,61 @@ def test_the_same_content_is_the_same_tree_whatever_its_history(content, history
             assert applied.changed == changed
             assert applied.root == await planted(store, state, size)
             root = applied.root
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, st.lists(EDITS, min_size=2, max_size=6), SIZES)
+def test_generations_in_memory_differ_in_what_the_dicts_do(content, history, size):
+    """What a leaf remembers of those that it was made from never hides a difference, and makes none up."""
+
+    async def law():
+        store = small_store(budget=1 << 22)
+        roots, states = [await planted(store, content)], [content]
+        for number, edits in enumerate(history):
+            step = number // 2  # now and then from an older generation: siblings
+            states.append(edited(states[step], edits)[0])
+            roots.append((await apply(store, roots[step], paged(edits, size))).root)
+        for left, before in zip(roots, states, strict=True):
+            for right, after in zip(roots, states, strict=True):
+                assert await all_of(diff(store, left, right)) == differences(before, after)
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, st.lists(EDITS, min_size=1, max_size=4), SIZES)
+def test_marks_that_were_carried_along_are_those_of_the_keys(content, history, size):
+    async def law():
+        store = small_store(budget=1 << 22)
+        root = await planted(store, content)
+        for edits in history:
+            root = (await apply(store, root, paged(edits, size))).root
+            todo = [str(root)] if root else []
+            while todo:
+                node = await store.read(todo.pop())
+                least = SMALL.cut(node.level).minimum - 1
+                assert node.found in (None, SMALL.marks(node.level, node.keys, least))
+                todo += [child.id.hex() for child in unpack_children(node.values)] if node.level else []
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, EDITS, EDITS)
+def test_merges_with_what_is_there_already_change_nothing(base, edits, other_edits):
+    async def law():
+        store = small_store(budget=1 << 22)
+        root = await planted(store, base)
+        ours = (await apply(store, root, paged(edits))).root
+        theirs = (await apply(store, root, paged(other_edits))).root
+        assert (await merge(store, root, ours, root)).root == ours
+        assert (await merge(store, root, ours, ours)).root == ours
+        assert (await merge(store, root, root, theirs)).root == theirs
+        there = await merge(store, root, ours, theirs)
+        back = await merge(store, root, theirs, ours)
+        assert there.conflicts == back.conflicts
+        if there.root is not None and back.root is not None:
+            assert not await differs(store, there.root, back.root)
+            assert (await merge(store, theirs, there.root, theirs)).root == there.root
 
     asyncio.run(law())
 
