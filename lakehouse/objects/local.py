@@ -19,6 +19,7 @@ from lakehouse.core.errors import StoredObjectNotFound, Unavailable
 from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import CHUNK, ChunkBody, exactly
 from lakehouse.objects.disk_errors import disk_error
+from lakehouse.objects.local_batch import Batches
 from lakehouse.objects.local_file import Label, Written, path_of
 from lakehouse.objects.local_index import Index, Row
 from lakehouse.objects.local_layout import Process, prepare
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local_file import Written
     from lakehouse.objects.local_write import Commit
+    from lakehouse.objects.port import Small
 
 
 _TRIES = 4
@@ -79,6 +81,7 @@ class LocalStore:
         self._files = Files(root, index, process, clock=clock)
         self.uploads = LocalUploads(root, index, self._files, self._commit, read=self.get, clock=clock)
         """Multipart uploads into this store."""
+        self._batches = Batches(root, index, self._files, process, clock=clock)
 
     def start(self) -> None:
         """Begin to remove, in the background, what dead processes left behind."""
@@ -115,6 +118,9 @@ class LocalStore:
     ) -> ObjectInfo:
         label = Label(location.bucket, key_bytes(location.key), content_type, dict(metadata or {}))
         return await self._files.write(label, exactly(body, size), self._commit(label, mode))
+
+    async def put_batch(self, objects: Sequence[Small], *, content_type: str = "") -> None:
+        await self._batches.put(objects, content_type)
 
     async def delete(self, locations: Sequence[Location]) -> None:
         keys = [(location.bucket, key_bytes(location.key)) for location in locations]

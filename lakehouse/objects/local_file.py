@@ -77,6 +77,12 @@ def _fixed(text: bytes, *, part: bool, size: int, modified: float, etag: str) ->
     return _FIXED.pack(MAGIC, FORMAT, _PART if part else 0, len(text), size, modified, etag.encode())
 
 
+def head_of(label: Label, *, size: int, modified: float, etag: str, part: bool = False) -> bytes:
+    """What stands before the bytes of an object in its file."""
+    text = _encode(label)
+    return _fixed(text, part=part, size=size, modified=modified, etag=etag) + text
+
+
 def read_header(file: int) -> Header | None:
     """The header of an open file; None when it is not one of ours or not whole. Raises DataTooNew."""
     raw = os.pread(file, _FIXED.size, 0)
@@ -100,13 +106,12 @@ def read_header(file: int) -> Header | None:
 def write_small(root: Path, name: str, label: Label, data: bytes, *, modified: float, part: bool = False) -> Written:
     """Store `data` as the file `name`, durably. Raises StorageFull or StorageUnavailable, and then leaves nothing."""
     etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    text = _encode(label)
-    head = _fixed(text, part=part, size=len(data), modified=modified, etag=etag) + text
+    head = head_of(label, size=len(data), modified=modified, etag=etag, part=part)
     temporary = path_of(root, name) + ".tmp"
     with translated(on_error=lambda: _unlink(temporary)):
         file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
-            _write_all(file, head + data)
+            write_all(file, head + data)
             os.fsync(file)
         finally:
             os.close(file)
@@ -137,8 +142,8 @@ class FileWriter:
             if self._file < 0:
                 flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
                 self._file = os.open(self._temporary, flags, 0o600)
-                _write_all(self._file, bytes(_FIXED.size) + self._text)
-            _write_all(self._file, data)
+                write_all(self._file, bytes(_FIXED.size) + self._text)
+            write_all(self._file, data)
             self._digest.update(data)
             self._size += len(data)
 
@@ -188,14 +193,20 @@ def _publish(root: Path, name: str) -> None:
     """Give a synced file its name, and make the name durable."""
     path = path_of(root, name)
     os.rename(path + ".tmp", path)  # noqa: PTH104
-    folder = os.open(folder_of(root, name), os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    sync_folder(folder_of(root, name))
+
+
+def sync_folder(path: Path) -> None:
+    """Make the names in a folder durable."""
+    folder = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
     finally:
         os.close(folder)
 
 
-def _write_all(file: int, data: bytes) -> None:
+def write_all(file: int, data: bytes) -> None:
+    """Write `data` to its end where the file stands."""
     done = os.write(file, data)
     while done < len(data):
         done += os.write(file, memoryview(data)[done:])

@@ -179,6 +179,24 @@ class Index:
         self._removed += emptied
         return await self.run(insert)
 
+    async def put_many(self, rows: Sequence[tuple[str, bytes, Row]]) -> list[str]:
+        """Point keys (bucket, key, file) at files, all in one transaction; the files that are to be removed.
+
+        Raises StorageFull, StorageUnavailable.
+        """
+        emptied = self._take_removed()
+
+        def replace(connection: sqlite3.Connection) -> list[str]:
+            find = "select file from objects where bucket = ? and key = ?"
+            olds = [connection.execute(find, (bucket, key)).fetchone() for bucket, key, _ in rows]
+            left = [old[0] for old in olds if old is not None]
+            connection.executemany(_REPLACE, [_columns(*row) for row in rows])
+            connection.executemany("insert or ignore into trash values (?)", [(name,) for name in left])
+            _empty(connection, emptied)
+            return left
+
+        return await self.run(replace)
+
     async def delete(self, keys: Sequence[tuple[str, bytes]]) -> list[str]:
         """Drop the rows of these keys in one transaction; the files that are to be removed."""
         emptied = self._take_removed()

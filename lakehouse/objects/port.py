@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import msgspec
 
@@ -158,6 +158,26 @@ class ObjectStore(Protocol):
     def describe(self) -> StoreDescription: ...
 
     async def close(self) -> None: ...
+
+
+class Small(msgspec.Struct, frozen=True):
+    """An object that is in memory. `etag` is taken as it is: at most 48 characters that follow from the bytes."""
+
+    location: Location
+    body: bytes
+    etag: str
+
+
+@runtime_checkable
+class BatchStore(Protocol):
+    """What a store on this machine's own disk can do beside: bytes are cheap there, hashes and single calls are not."""
+
+    async def put_batch(self, objects: Sequence[Small], *, content_type: str = "") -> None:
+        """Store objects, in place of what is there; of two at one place the last. All are durable when it returns.
+
+        Raises StorageFull, and then none is stored, and StorageUnavailable, and then none or all of them.
+        """
+        ...
 
 
 class PartInfo(msgspec.Struct, frozen=True):

@@ -15,7 +15,7 @@ from lakehouse.core.errors import DataDamaged, StoredObjectNotFound
 from lakehouse.core.offload import PAGE, WORTH_A_THREAD, breathe, offload
 from lakehouse.format.boundary import TABLE_1, Boundary
 from lakehouse.format.node import Node, decode_node
-from lakehouse.objects.port import Location
+from lakehouse.objects.port import BatchStore, Location, Small
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine, Iterable, Sequence
@@ -29,6 +29,10 @@ T = TypeVar("T")
 CONCURRENCY = 32
 """Reads or writes of one store's nodes at a time."""
 _BYTES_A_PAGE = 140 * PAGE
+_TOGETHER = 128
+"""Nodes stored by one call."""
+ETAG = 32
+"""Digits of the id that are the node's ETag in stores that take one as it is given."""
 NODE_TYPE = "application/octet-stream"
 
 
@@ -99,6 +103,7 @@ class NodeStore:
         self._bucket = bucket
         self._prefix = prefix
         self._gate = gate or asyncio.Semaphore(CONCURRENCY)
+        self._batches = objects if isinstance(objects, BatchStore) else None
         self.boundary = boundary
 
     def location(self, node_id: str) -> Location:
@@ -140,7 +145,12 @@ class NodeStore:
         StorageUnavailable; some nodes may be stored then, which harms nothing.
         """
         batch = list(nodes)
-        await _all([self._put(node) for node in batch])
+        if self._batches is None:
+            await _all([self._put(node) for node in batch])
+        else:
+            smalls = [Small(self.location(node.id), node.body, node.id[:ETAG]) for node in batch]
+            for at in range(0, len(smalls), _TOGETHER):
+                await self._batches.put_batch(smalls[at : at + _TOGETHER], content_type=NODE_TYPE)
         for node in batch:
             self._cache.put(self._repository, node.id, node.node)
 

@@ -14,7 +14,6 @@ from lakehouse.core.ids import EMPTY_TREE, MetaRangeId
 from lakehouse.core.offload import PAGE, breathe
 from lakehouse.format.boundary import TABLE_1, within
 from lakehouse.format.entry import total_size
-from lakehouse.format.header import Codec
 from lakehouse.format.node import Child, encode_node, pack_child, unpack_child, unpack_children
 
 if TYPE_CHECKING:
@@ -56,14 +55,11 @@ class _Level:
 class TreeWriter:
     """Feed entries in ascending order of key, adopt whole nodes between them, `finish`; `take` what is to be stored.
 
-    Does no I/O, and may be used from one thread at a time. What it was fed must not change any more. The first
-    `compressed` nodes are made compressed (None: all), the others as they are.
+    Does no I/O, and may be used from one thread at a time. What it was fed must not change any more.
     """
 
-    def __init__(self, boundary: Boundary = TABLE_1, *, compressed: int | None = None) -> None:
+    def __init__(self, boundary: Boundary = TABLE_1) -> None:
         self.boundary = boundary
-        self._compressed = compressed
-        self._made = 0
         self._levels: list[_Level] = [_Level()]
         self._ready: list[Encoded] = []
 
@@ -198,9 +194,7 @@ class TreeWriter:
         else:
             first, count, size = keys[0], len(keys), this.size
             this.size = 0
-        codec = Codec.ZSTD if self._compressed is None or self._made < self._compressed else Codec.NONE
-        node = encode_node(level, keys, values, table=self.boundary.id, codec=codec, marks=marks, kin=kin)
-        self._made += 1
+        node = encode_node(level, keys, values, table=self.boundary.id, marks=marks, kin=kin)
         self._ready.append(node)
         this.nodes += 1
         this.last = bytes.fromhex(node.id)
