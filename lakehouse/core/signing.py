@@ -4,7 +4,9 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
+from binascii import b2a_base64
 from functools import lru_cache
 
 import msgspec
@@ -13,6 +15,14 @@ from lakehouse.core.errors import BadConfiguration
 
 _KEY_ID = 4
 _MAC = 24
+_BLOCK = 64
+_INNER = bytes(byte ^ 0x36 for byte in range(256))
+_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+
+_TO_URL = bytes.maketrans(b"+/", b"-_")
+
+_States = tuple["hashlib._Hash", "hashlib._Hash"]
+_encode = msgspec.msgpack.Encoder().encode
 
 
 class Signer:
@@ -24,7 +34,9 @@ class Signer:
     def __init__(self, keys: dict[str, bytes]) -> None:
         if not keys:
             raise BadConfiguration("no signing key is configured")
-        self._keys = {key_id.encode().ljust(_KEY_ID, b"\x00")[:_KEY_ID]: secret for key_id, secret in keys.items()}
+        self._keys = {
+            key_id.encode().ljust(_KEY_ID, b"\x00")[:_KEY_ID]: _states(secret) for key_id, secret in keys.items()
+        }
         self._current = next(iter(self._keys))
         self.sign_again = lru_cache(maxsize=4096)(self.sign)
         """As `sign`, for values that are signed over and over."""
@@ -38,17 +50,27 @@ class Signer:
         raw = decode(signature)
         if raw is None or len(raw) != _KEY_ID + _MAC:
             return False
-        secret = self._keys.get(raw[:_KEY_ID])
-        return secret is not None and hmac.compare_digest(raw[_KEY_ID:], self._mac(secret, value))
+        states = self._keys.get(raw[:_KEY_ID])
+        return states is not None and hmac.compare_digest(raw[_KEY_ID:], self._mac(states, value))
 
     @staticmethod
-    def _mac(secret: bytes, value: tuple[object, ...]) -> bytes:
-        return hmac.digest(secret, msgspec.msgpack.encode(value), "sha256")[:_MAC]
+    def _mac(states: _States, value: tuple[object, ...]) -> bytes:
+        inner, outer = states[0].copy(), states[1].copy()
+        inner.update(_encode(value))
+        outer.update(inner.digest())
+        return outer.digest()[:_MAC]
+
+
+def _states(secret: bytes) -> _States:
+    """HMAC's two hashes (RFC 2104) after the key: going on from copies of them takes a third of the time."""
+    key = hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret
+    padded = key.ljust(_BLOCK, b"\x00")
+    return hashlib.sha256(padded.translate(_INNER)), hashlib.sha256(padded.translate(_OUTER))
 
 
 def encode(raw: bytes) -> str:
     """Base64 for URLs, without padding."""
-    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+    return b2a_base64(raw, newline=False).translate(_TO_URL).rstrip(b"=").decode()
 
 
 def decode(text: str) -> bytes | None:

@@ -2,7 +2,8 @@
 """The database port on a local SQLite file.
 
 Writes go through the group-committing writer thread; lookups run at once on a read-only connection, because they cost
-7 us and any hop to another thread more than three times that (measured).
+7 us and any hop to another thread more than three times that (measured). Lookups in tables that are seldom written are
+remembered until one of them is (`db.memory`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ from sqlite_utils.migrations import Migrations
 
 from lakehouse.core.errors import DatabaseUnavailable
 from lakehouse.db.dialect import SQLITE
+from lakehouse.db.memory import Memory, disturbs
 from lakehouse.db.migrations import MIGRATIONS
 from lakehouse.db.migrations.migration import require_known
+from lakehouse.sqlite.generation import Generation
 from lakehouse.sqlite.readers import Readers
 from lakehouse.sqlite.writer import Writer
 
@@ -47,13 +50,19 @@ class SqliteDatabase:
         """Open or make the file. Raises StartupError."""
         self._migrations = migrations
         self._inline = inline_reads
-        self._writer = Writer(path)
+        self._generation = Generation(path)
+        try:
+            self._writer = Writer(path, generation=self._generation)
+        except BaseException:
+            self._generation.close()
+            raise
         self._readers = Readers(path)
+        self._memory = Memory(self._generation)
         self._scanners = ThreadPoolExecutor(SCANNERS, thread_name_prefix="sqlite scan")
 
     async def one(self, sql: str, params: Sequence[Scalar] = ()) -> Row | None:
         if self._inline:
-            return self._readers.one(sql, params)
+            return self._memory.one(self._readers.one, sql, params)
         return await self._scan(self._readers.one, sql, params)
 
     async def all(self, sql: str, params: Sequence[Scalar] = ()) -> list[Row]:
@@ -73,18 +82,20 @@ class SqliteDatabase:
 
     async def apply(self, *statements: Statement) -> list[list[Row]]:
         alone = len(statements) == 1 and statements[0].many is None
-        return await self._writer.run(partial(_apply, statements), savepoint=not alone)
+        return await self._writer.run(partial(_apply, statements), savepoint=not alone, quiet=not disturbs(statements))
 
     async def migrate(self) -> int:
         return await self._writer.run(partial(_migrate, self._migrations))
 
     async def close(self) -> None:
+        self._inline = False  # from here on lookups wait in line with the scans, and hear that it is closed
         await asyncio.to_thread(self._close)
 
     def _close(self) -> None:
         self._scanners.shutdown()
         self._readers.close()
         self._writer.close()
+        self._generation.close()
 
     async def _scan(self, read: Callable[[str, Sequence[Scalar]], T], sql: str, params: Sequence[Scalar]) -> T:
         try:

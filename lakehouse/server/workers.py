@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, cast
 import uvicorn
 
 from lakehouse.core.errors import PortInUse, StartupError
+from lakehouse.server.protocol import HttpProtocol
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, MutableMapping
@@ -126,7 +127,8 @@ def _work(
         uvicorn.Config(
             application,
             loop="uvloop" if sys.platform != "win32" else "asyncio",
-            http="httptools",
+            http=HttpProtocol,
+            interface="asgi3",
             ws="none",
             lifespan="on",
             log_config=None,
@@ -169,10 +171,12 @@ class Watched:
         self._application = application
         self.failure: StartupError | None = None
 
-    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Message, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "lifespan":
-            await self._application(scope, receive, send)
-            return
+            return self._application(scope, receive, send)
+        return self._live(scope, receive, send)
+
+    async def _live(self, scope: Message, receive: Receive, send: Send) -> None:
         failed: list[Message] = []
 
         async def hold_back(message: Message) -> None:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from lakehouse.sqlite.generation import Generation
+
 T = TypeVar("T")
 
 MOST_JOBS = 256
@@ -44,19 +46,22 @@ class _Request:
     let go when the future is resolved, lest each refused write waits for the garbage collector.
     """
 
-    __slots__ = ("error", "future", "job", "loop", "result", "savepoint")
+    __slots__ = ("error", "future", "job", "loop", "quiet", "result", "savepoint")
 
     def __init__(
         self,
         job: Callable[[sqlite3.Connection], Any],
         future: asyncio.Future[Any],
         loop: asyncio.AbstractEventLoop,
+        *,
         savepoint: bool,
+        quiet: bool,
     ) -> None:
         self.job = job
         self.future = future
         self.loop = loop
         self.savepoint = savepoint
+        self.quiet = quiet
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -72,11 +77,14 @@ class _Unprotected(Exception):
 class Writer:
     """Runs jobs in transactions on its own thread. Safe to call from several event loops and threads."""
 
-    def __init__(self, path: Path) -> None:
-        """Open or make the file at `path`. Raises StartupError."""
+    def __init__(self, path: Path, *, generation: Generation | None = None) -> None:
+        """Open or make the file at `path`; `generation` is told of writes that are not quiet. Raises StartupError."""
         self._turnstile = Turnstile(path)
+        self._generation = generation
         try:
             with self._turnstile:
+                if generation is not None:
+                    generation.recover()
                 self._connection = open_writing(path)
         except BaseException:
             self._turnstile.close()
@@ -88,7 +96,7 @@ class Writer:
         self._thread = threading.Thread(target=self._serve, name=f"writer of {path.name}", daemon=True)
         self._thread.start()
 
-    async def run(self, job: Callable[[sqlite3.Connection], T], *, savepoint: bool = True) -> T:
+    async def run(self, job: Callable[[sqlite3.Connection], T], *, savepoint: bool = True, quiet: bool = False) -> T:
         """What `job` returns, once its changes are on disk. Jobs run one after another, in the order of the calls.
 
         The job gets the connection inside a transaction that it shares with others: it must neither commit nor roll
@@ -99,11 +107,13 @@ class Writer:
         nothing): it saves two statements. A job that breaks this is still undone, at the price of a second run of the
         whole batch.
 
+        `quiet=True` is for jobs that change nothing that readers may remember.
+
         Raises StorageFull or DatabaseUnavailable when it could not be stored. If the caller is cancelled, the job
         may still be stored.
         """
         loop = asyncio.get_running_loop()
-        request = _Request(job, loop.create_future(), loop, savepoint)
+        request = _Request(job, loop.create_future(), loop, savepoint=savepoint, quiet=quiet)
         with self._door:
             if self._closed:
                 raise DatabaseUnavailable("the database is closed")
@@ -153,6 +163,8 @@ class Writer:
             self._again(batch)
         except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
             self._fail(batch, error)
+        if self._generation is not None:
+            self._generation.end()
         self._relieve()
         return more
 
@@ -190,6 +202,8 @@ class Writer:
 
     def _run(self, request: _Request) -> None:
         connection = self._connection
+        if self._generation is not None and not request.quiet:
+            self._generation.begin()
         if request.savepoint:
             connection.execute("savepoint job")
         before = connection.total_changes

@@ -46,6 +46,7 @@ def factory(config):
         body = str(os.getpid()).encode()
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"%d" % len(body))]})
         if scope["path"] == "/slow":
+            await send({"type": "http.response.body", "body": b"", "more_body": True})  # the head goes with it
             print("begun", flush=True)
             while not os.path.exists(sys.argv[3]):
                 await asyncio.sleep(0.01)
