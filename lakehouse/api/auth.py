@@ -5,12 +5,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import UNSET
-
+from lakehouse.api import identities
 from lakehouse.asgi.responses import JSON_HEADERS, Response, json_bytes
 from lakehouse.auth.identity import session_cookies
 from lakehouse.core.errors import Unauthenticated
-from lakehouse.wire.auth import AuthCapabilities, AuthenticationToken, CurrentUser, User
+from lakehouse.wire.auth import AuthCapabilities, AuthenticationToken, CurrentUser
 
 if TYPE_CHECKING:
     from lakehouse.api.services import Services
@@ -29,15 +28,7 @@ async def login(services: Services, call: Call[None, LoginInformation | None]) -
 
 
 async def get_current_user(services: Services, call: Call[None, None]) -> CurrentUser:
-    user = call.known_user
-    return CurrentUser(
-        User(
-            id=user.name,
-            creation_date=user.created,
-            friendly_name=user.friendly_name or user.name,
-            email=user.email or UNSET,
-        )
-    )
+    return CurrentUser(identities.user(call.known_user))
 
 
 async def get_auth_capabilities(services: Services, call: Call[None, None]) -> AuthCapabilities:

@@ -26,7 +26,7 @@ async def get_config(services: Services, call: Call[None, None]) -> Config:
         version_config=_version(services),
         storage_config=_storage(services.lake.stores.default),
         storage_config_list=_storages(services),
-        ui_config=UIConfig(custom_viewers=[]),
+        ui_config=UIConfig(rbac="internal", custom_viewers=[]),
         capabilities_config=CapabilitiesConfig(),
     )
 

@@ -2,7 +2,8 @@
 """From errors to REST answers: one row a kind, and the few exceptions that clients of the protocol rely on.
 
 Invariant: every error has a status, by its own row or by its kind's; the body is `{"message": ...}` but for the two
-that say where to go on. The stable code travels in a header, so that our SDK raises the same class again.
+that say where to go on, and one that adds a mark. The stable code travels in a header, so that our SDK raises the same
+class again.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from lakehouse.core.errors import (
     InvalidArgument,
     LakehouseError,
     MergeConflict,
+    NoAcl,
     NotFound,
     PermissionDenied,
     RangeNotSatisfiable,
@@ -33,6 +35,7 @@ from lakehouse.core.errors import (
 )
 from lakehouse.wire import staging
 from lakehouse.wire.errors import ERROR_HEADER, Error
+from lakehouse.wire.groups import ErrorNoACL
 from lakehouse.wire.refs import MERGE_INTO_BRANCH, MergeResult
 
 if TYPE_CHECKING:
@@ -97,4 +100,6 @@ def _body(error: LakehouseError, operation: Operation | None) -> object:
         return location_of(error.location)
     if isinstance(error, MergeConflict) and operation is MERGE_INTO_BRANCH:
         return MergeResult("")
+    if isinstance(error, NoAcl):
+        return ErrorNoACL(message=error.message, no_acl=True)
     return Error(error.message)

@@ -10,11 +10,14 @@ from lakehouse.api import (
     branches,
     commits,
     config,
+    groups,
     health,
     metadata,
     multipart,
     objects,
+    policies,
     prefixes,
+    principals,
     protection,
     refs,
     repositories,
@@ -22,6 +25,7 @@ from lakehouse.api import (
     staging,
     statistics,
     tags,
+    users,
 )
 
 if TYPE_CHECKING:
@@ -35,11 +39,14 @@ MODULES = {
     "branches": branches,
     "commits": commits,
     "config": config,
+    "groups": groups,
     "health": health,
     "metadata": metadata,
     "multipart": multipart,
     "objects": objects,
     "prefixes": prefixes,
+    "policies": policies,
+    "principals": principals,
     "protection": protection,
     "refs": refs,
     "repositories": repositories,
@@ -47,6 +54,7 @@ MODULES = {
     "staging": staging,
     "statistics": statistics,
     "tags": tags,
+    "users": users,
 }
 
 

@@ -10,6 +10,7 @@ from msgspec import UNSET
 
 from lakehouse.api import shapes
 from lakehouse.api.errors import status_of
+from lakehouse.api.services import importing
 from lakehouse.asgi.conditional import not_modified, only_if_absent
 from lakehouse.asgi.form import read_upload
 from lakehouse.asgi.ranges import parse_range, satisfy
@@ -78,6 +79,9 @@ async def list_objects(services: Services, call: Call[wire.ListObjectsQuery, Non
         page,
         with_metadata=call.query.user_metadata,
         presign=shapes.presign_for(call, wanted=call.query.presign),
+        may_read=lambda path: services.checker.allowed(
+            call.user, "fs:ReadObject", f"repository/{call.path['repository']}/object/{path}"
+        ),
     )
 
 
@@ -123,6 +127,7 @@ async def stage_object(services: Services, call: Call[wire.PathQuery, wire.Objec
             content_type=body.content_type,
             metadata=body.metadata,
             mtime=None if body.mtime is UNSET else body.mtime,
+            may_import=importing(services, call),
         ),
         force=body.force,
     )

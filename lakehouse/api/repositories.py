@@ -21,14 +21,23 @@ if TYPE_CHECKING:
 
 
 async def list_repositories(services: Services, call: Call[wire.ListRepositoriesQuery, None]) -> RepositoryList:
-    services.checker.authorize(call.user, "fs:ListRepositories", "*")
-    query = call.query
-    page = await repositories.list_repositories(
-        services.lake, prefix=query.prefix, after=query.after, search=query.search, amount=query.limit
-    )
-    results = [shapes.repository(record) for record in page.items]
-    last = results[-1].id if results else ""
-    return RepositoryList(page_of(len(results), last=last, has_more=page.has_more), results)
+    """Only those that the caller may list; whoever may list none at all is refused."""
+    user = services.checker.authorize_somewhere(call.user, "fs:ListRepositories")
+    query, after = call.query, call.query.after
+    shown: list[wire.Repository] = []
+    while True:
+        page = await repositories.list_repositories(
+            services.lake, prefix=query.prefix, after=after, search=query.search, amount=query.limit + 1
+        )
+        for record in page.items:
+            if services.checker.allowed(user, "fs:ListRepositories", f"repository/{record.name}"):
+                shown.append(shapes.repository(record))
+            after = record.name
+        if not page.has_more or len(shown) > query.limit:
+            break
+    has_more = len(shown) > query.limit
+    results = shown[: query.limit]
+    return RepositoryList(page_of(len(results), last=results[-1].id if results else "", has_more=has_more), results)
 
 
 async def create_repository(

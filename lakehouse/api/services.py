@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.auth.checker import Checker
+from lakehouse.auth.directory import Directory
 from lakehouse.auth.identity import Authenticator
 from lakehouse.auth.keys import KeyRing
 from lakehouse.core.clock import Clock
 from lakehouse.versioning.lake import Actor, Lake
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from lakehouse.asgi.call import Call
@@ -28,6 +30,7 @@ class Services(msgspec.Struct, frozen=True, eq=False):
     lake: Lake
     authenticator: Authenticator
     checker: Checker
+    directory: Directory
     ring: KeyRing
     version: str
     clock: Clock
@@ -38,3 +41,8 @@ def actor(call: Call[Any, Any]) -> Actor:
     """Who does what the request asks for."""
     user = call.known_user
     return Actor(committer=user.committer, name=user.name, request=call.request_id)
+
+
+def importing(services: Services, call: Call[Any, Any]) -> Callable[[str], object]:
+    """What refuses an address outside of every repository to a caller who may not import from there."""
+    return lambda uri: services.checker.authorize(call.user, "fs:ImportFromStorage", f"namespace/{uri}")

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lakehouse.wire.setup import CommPrefsInput, Setup
 
 LOGIN = LoginConfig(
-    rbac="none",
+    rbac="internal",
     login_url="",
     login_url_method="none",
     login_failed_message="The credentials don't match.",

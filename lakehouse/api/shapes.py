@@ -16,6 +16,7 @@ from lakehouse.wire import branches, commits, diffs, objects, repositories, stag
 from lakehouse.wire.paging import page_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
     from lakehouse.asgi.call import Call
@@ -89,7 +90,9 @@ def object_list(
     *,
     with_metadata: bool,
     presign: Presign | None,
+    may_read: Callable[[str], bool],
 ) -> objects.ObjectStatsList:
+    """A page of a listing. URLs to read with are only for those paths that the caller `may_read`."""
     results = []
     for item in page.items:
         if isinstance(item, CommonPrefix):
@@ -99,7 +102,8 @@ def object_list(
                 )
             )
             continue
-        uri, expiry = address(lake, record, item.entry, presign)
+        signed = presign if presign is not None and may_read(text(item.path)) else None
+        uri, expiry = address(lake, record, item.entry, signed)
         results.append(object_stats(Linked(item.path, item.entry, uri), with_metadata=with_metadata, expiry=expiry))
     last = results[-1].path if results else ""
     return objects.ObjectStatsList(page_of(len(results), last=last, has_more=page.has_more), results)

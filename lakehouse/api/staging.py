@@ -9,6 +9,7 @@ from msgspec import UNSET
 
 from lakehouse.api import shapes
 from lakehouse.api.errors import status_of
+from lakehouse.api.services import importing
 from lakehouse.asgi.conditional import only_if_absent
 from lakehouse.asgi.items import ItemReader
 from lakehouse.core.errors import InvalidArgument, LakehouseError, StagingMoved
@@ -17,6 +18,8 @@ from lakehouse.versioning import staging
 from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
     from lakehouse.core.ids import EntryPath
@@ -45,7 +48,7 @@ async def link_physical_address(services: Services, call: Call[PathQuery, wire.S
         services.lake,
         call.path["repository"],
         call.path["branch"],
-        _link(parse_path(call.query.path), body),
+        _link(parse_path(call.query.path), body, importing(services, call)),
         force=body.force,
         if_absent=only_if_absent(call),
         presign=shapes.presign_for(call, wanted=bool(body.staging.presigned_url)),
@@ -94,7 +97,7 @@ async def link_physical_addresses(
         async for items in _links.pages(call):
             for item in items:
                 services.checker.authorize(call.user, "fs:WriteObject", f"repository/{repository}/object/{item.path}")
-            answers = await _add(batch, items, call)
+            answers = await _add(batch, items, call, importing(services, call))
             if atomic:
                 linked += len(answers)
             else:
@@ -108,7 +111,10 @@ async def link_physical_addresses(
 
 
 async def _add(
-    batch: staging.Batch, items: list[LinkItem], call: Call[wire.LinkPhysicalAddressesQuery, None]
+    batch: staging.Batch,
+    items: list[LinkItem],
+    call: Call[wire.LinkPhysicalAddressesQuery, None],
+    may_import: Callable[[str], object],
 ) -> list[staging.Linked | LakehouseError]:
     """The answer of each item. What has no path that could be linked never gets to the batch.
 
@@ -119,7 +125,7 @@ async def _add(
     for number, item in enumerate(items):
         presign = shapes.presign_for(call, wanted=bool(item.staging.presigned_url))
         try:
-            links.append(_link(parse_path(item.path), item, presign))
+            links.append(_link(parse_path(item.path), item, may_import, presign))
         except InvalidArgument as error:
             wrong[number] = error
             if call.query.atomic:
@@ -130,7 +136,12 @@ async def _add(
     return [wrong[number] if number in wrong else next(answers) for number in range(len(items))]
 
 
-def _link(path: EntryPath, body: wire.StagingMetadata, presign: staging.Presign | None = None) -> staging.Link:
+def _link(
+    path: EntryPath,
+    body: wire.StagingMetadata,
+    may_import: Callable[[str], object],
+    presign: staging.Presign | None = None,
+) -> staging.Link:
     where = body.staging
     return staging.Link(
         path=path,
@@ -143,6 +154,7 @@ def _link(path: EntryPath, body: wire.StagingMetadata, presign: staging.Presign 
         mtime=None if body.mtime is UNSET else body.mtime,
         force=body.force,
         presign=presign,
+        may_import=may_import,
     )
 
 

@@ -19,6 +19,8 @@ def rest_identity(authenticator: Authenticator) -> Callable[[Call[Any, Any]], Aw
     async def authenticate(call: Call[Any, Any]) -> User | None:
         headers = call.header_view
         origin = call.endpoint if "cookie" in headers else None
-        return await authenticator.authenticate(headers, method=call.operation.method, origin=origin)
+        return await authenticator.authenticate(
+            headers, method=call.operation.method, origin=origin, peer=lambda: call.peer
+        )
 
     return authenticate

@@ -20,12 +20,14 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from lakehouse.auth import keys
+from lakehouse.auth.checker import AnyUser
 from lakehouse.core.errors import InvalidArgument, StartupError, Unauthenticated
 from lakehouse.core.records import Credentials, User
 from lakehouse.meta import credentials as rows
 from lakehouse.meta import installation
 
 if TYPE_CHECKING:
+    from lakehouse.auth.checker import Checker
     from lakehouse.auth.keys import KeyRing
     from lakehouse.db.port import Database
 
@@ -95,25 +97,32 @@ class CredentialStore:
     The row is read each time; what is remembered is only that a pair opened exactly this row before.
     """
 
-    def __init__(self, db: Database, ring: KeyRing) -> None:
+    def __init__(self, db: Database, ring: KeyRing, *, checker: Checker | None = None) -> None:
         self._db = db
         self._ring = ring
+        self._checker: Checker = checker or AnyUser()
         self._settled = False
         self._proved: dict[bytes, rows.Stored] = {}
 
     async def lookup(self, access_key_id: str) -> Credentials | None:
-        """The pair with this id and its user, or None. One read. Raises DatabaseUnavailable."""
-        row = await rows.by_access_key(self._db, access_key_id)
+        """The pair with this id and its user, about whom the checker then knows what it will be asked; or None.
+
+        One read. Raises DatabaseUnavailable.
+        """
+        row = await self._row(access_key_id)
         if row is None:
             return None
         if not self._settled:
             await self._settle()
             return await self.lookup(access_key_id)
-        return decrypt(self._ring, row)
+        found = decrypt(self._ring, row)
+        if found is not None:
+            await self._checker.prepare(found.user)
+        return found
 
     async def check(self, access_key_id: str, secret_access_key: str) -> User:
         """The user whose pair this is. Raises Unauthenticated."""
-        row = await rows.by_access_key(self._db, access_key_id)
+        row = await self._row(access_key_id)
         proof = hashlib.sha256(f"{access_key_id}\0{secret_access_key}".encode(errors="surrogatepass")).digest()
         if row is not None and self._proved.get(proof) == row:
             return row.user
@@ -124,6 +133,10 @@ class CredentialStore:
             self._proved.clear()
         self._proved[proof] = row
         return known.user
+
+    async def _row(self, access_key_id: str) -> rows.Stored | None:
+        """The row of this id; what cannot be an id is not looked for."""
+        return await rows.by_access_key(self._db, access_key_id) if _KEY_ID.fullmatch(access_key_id) else None
 
     async def _settle(self) -> None:
         if await installation.find(self._db, SETUP) == PROVISIONAL:

@@ -15,14 +15,16 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from lakehouse.auth import tokens
+from lakehouse.auth.checker import AnyUser
 from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import Unauthenticated
 from lakehouse.core.ids import UserId
 from lakehouse.meta import users
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    from lakehouse.auth.checker import Checker
     from lakehouse.auth.credentials import CredentialStore
     from lakehouse.auth.keys import KeyRing
     from lakehouse.core.clock import Clock
@@ -37,26 +39,45 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class Authenticator:
-    """Turns headers into a user."""
+    """Turns headers into a user, about whom `checker` then knows what it will be asked."""
 
     def __init__(
-        self, db: Database, ring: KeyRing, credentials: CredentialStore, *, clock: Clock = system_clock
+        self,
+        db: Database,
+        ring: KeyRing,
+        credentials: CredentialStore,
+        *,
+        checker: Checker | None = None,
+        clock: Clock = system_clock,
     ) -> None:
         self._db = db
         self._ring = ring
         self._tokens = tokens.TokenReader(ring)
         self._credentials = credentials
         self._clock = clock
+        self._checker: Checker = checker or AnyUser()
 
     async def authenticate(
-        self, headers: Mapping[str, str], *, method: str = "GET", origin: str | None = None, cookie_writes: bool = True
+        self,
+        headers: Mapping[str, str],
+        *,
+        method: str = "GET",
+        origin: str | None = None,
+        cookie_writes: bool = True,
+        peer: Callable[[], str] | None = None,
     ) -> User | None:
         """The user, or None when there is nothing to tell by. Raises Unauthenticated for material that is not good.
 
-        `headers` by lower-case name. `origin` is the server's own (`https://lake.example:8443`) as the caller reached
-        it; without it, the Host header stands for it. The S3 side sets `cookie_writes` to False: there, a cookie alone
-        authorizes only GET and HEAD.
+        `headers` by lower-case name; `peer` tells the caller's network address. `origin` is the server's own
+        (`https://lake.example:8443`) as the caller reached it; without it, the Host header stands for it. The S3 side
+        sets `cookie_writes` to False: there, a cookie alone authorizes only GET and HEAD.
         """
+        user = await self._identify(headers, method=method, origin=origin, cookie_writes=cookie_writes)
+        return None if user is None else await self._checker.prepare(user, peer=peer)
+
+    async def _identify(
+        self, headers: Mapping[str, str], *, method: str, origin: str | None, cookie_writes: bool
+    ) -> User | None:
         authorization = headers.get("authorization")
         if authorization is not None:
             scheme, _, material = authorization.partition(" ")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The first user, and the installation's own identity.
+"""The first user, who is an administrator, and the installation's own identity.
 
 Setup succeeds once. Of two at the same time one wins and the other is told AlreadySetUp; a crash half-way leaves it to
 be done again. The server can make the first user by itself and print the pair: then setup stays open, as it was, until
@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 
 import msgspec
 
-from lakehouse.auth import keys
+from lakehouse.auth import builtin, keys
 from lakehouse.auth.credentials import (
     DONE,
     PROVISIONAL,
@@ -42,7 +42,7 @@ from lakehouse.core.errors import (
 from lakehouse.core.ids import UserId, parse_user_name
 from lakehouse.core.records import Credentials, User
 from lakehouse.meta import credentials as rows
-from lakehouse.meta import installation, users
+from lakehouse.meta import groups, installation, policies, users
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -152,6 +152,7 @@ async def _create(db: Database, ring: KeyRing, wish: FirstUser, *, now: float, t
     if wish.pair is not None:
         check_pair(*wish.pair)
     check_email(wish.email)
+    await builtin.ensure(db, now=now)
     for _ in range(_TRIES):
         try:
             return await _try_create(db, ring, wish, now=int(now), to=to)
@@ -177,7 +178,9 @@ async def _try_create(db: Database, ring: KeyRing, wish: FirstUser, *, now: int,
     try:
         await db.apply(
             guard,
+            policies.touch(),
             *users.keep_only(user.id),
+            groups.add_to_named(builtin.ADMINS, user.id),
             users.describe(user.id, email=wish.email, friendly_name=wish.friendly_name, otherwise=LostRace()),
             rows.insert(encrypt(ring, pair), otherwise=AlreadySetUp()),
             *preferences,

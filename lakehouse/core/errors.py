@@ -11,15 +11,17 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── NoChanges, DirtyBranch, InvalidMergeStrategy, NoMergeBase, StagingIsNotCommit, NoSuchParent, ParentRequired
     │   ├── NotInConflict
     │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
-    │   ├── InvalidPart, InvalidPartOrder, PartTooSmall
+    │   ├── InvalidPart, InvalidPartOrder, PartTooSmall, InvalidPolicy
     ├── Unauthenticated      401   who is asking is not known
     ├── PermissionDenied     403   known, but not allowed
     │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion
     ├── NotFound             404
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
-    │   ├── BucketNotFound, SettingNotFound, UserNotFound, UploadNotFound, EndpointNotFound
+    │   ├── BucketNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
+    │   ├── UserNotFound, GroupNotFound, PolicyNotFound, CredentialsNotFound, PrincipalNotFound, NoAcl
     ├── AlreadyExists        409
     │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
+    │   ├── UserExists, GroupExists, PolicyExists, PrincipalExists
     ├── Conflict             409
     │   ├── MergeConflict, StagingMoved, RevertParentRequired, LostRace
     ├── Gone                 410   it was there
@@ -202,6 +204,10 @@ class NotInConflict(InvalidArgument):
     """A merge was told how to settle a path that both sides did not change differently."""
 
 
+class InvalidPolicy(InvalidArgument):
+    """A policy with an action, resource or condition that means nothing here; the message says which."""
+
+
 class NoMergeBase(InvalidArgument):
     default = "no merge base"
 
@@ -310,6 +316,28 @@ class UserNotFound(NotFound):
     default = "user not found"
 
 
+class GroupNotFound(NotFound):
+    default = "group not found"
+
+
+class PolicyNotFound(NotFound):
+    default = "policy not found"
+
+
+class CredentialsNotFound(NotFound):
+    default = "credentials not found"
+
+
+class PrincipalNotFound(NotFound):
+    default = "external principal not found"
+
+
+class NoAcl(NotFound):
+    """The group has policies that no one-word permission stands for; the body says `no_acl`."""
+
+    default = "the group's policies are no ACL: not found"
+
+
 class EndpointNotFound(NotFound):
     """No operation has this path."""
 
@@ -333,6 +361,22 @@ class TagExists(AlreadyExists):
 
 class CommitExists(AlreadyExists):
     default = "commit already exists: not unique"
+
+
+class UserExists(AlreadyExists):
+    default = "user already exists: not unique"
+
+
+class GroupExists(AlreadyExists):
+    default = "group already exists: not unique"
+
+
+class PolicyExists(AlreadyExists):
+    default = "policy already exists: not unique"
+
+
+class PrincipalExists(AlreadyExists):
+    default = "external principal already exists: not unique"
 
 
 class AlreadySetUp(AlreadyExists):

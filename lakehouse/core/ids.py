@@ -14,6 +14,8 @@ from lakehouse.core.errors import InvalidName
 RepositoryId = NewType("RepositoryId", int)
 BranchId = NewType("BranchId", int)
 UserId = NewType("UserId", int)
+GroupId = NewType("GroupId", int)
+PolicyId = NewType("PolicyId", int)
 StagingToken = NewType("StagingToken", int)
 """Names a staging area in the database. Never shown to clients: theirs is `versioning.tokens`."""
 
@@ -66,9 +68,24 @@ def parse_tag_name(text: str) -> TagName:
 
 def parse_user_name(text: str) -> str:
     """`text` as a user name: 1 to 255 printable characters without "%" and "/". Raises InvalidName."""
+    return _parse_plain(text, argument="username")
+
+
+def parse_group_name(text: str) -> str:
+    """`text` as the name of a group, by the rule of user names. Raises InvalidName."""
+    return _parse_plain(text, argument="group")
+
+
+def parse_policy_name(text: str) -> str:
+    """`text` as the name of a policy, by the rule of user names. Raises InvalidName."""
+    return _parse_plain(text, argument="policy")
+
+
+def _parse_plain(text: str, *, argument: str) -> str:
     if not text or len(text) > MAX_NAME or not text.isprintable() or "%" in text or "/" in text or text != text.strip():
         raise InvalidName(
-            f"argument username: invalid value: validation error (1 to {MAX_NAME} printable characters, no '%' or '/')"
+            f"argument {argument}: invalid value: validation error "
+            f"(1 to {MAX_NAME} printable characters, no '%' or '/')"
         )
     return text
 

@@ -13,7 +13,9 @@ from lakehouse.core.ids import (
     BranchName,
     CommitId,
     EntryPath,
+    GroupId,
     MetaRangeId,
+    PolicyId,
     RepositoryId,
     RepositoryName,
     StagingToken,
@@ -184,7 +186,10 @@ class StagingLocation(msgspec.Struct, frozen=True):
 
 
 class User(msgspec.Struct, frozen=True):
-    """A user; tokens issued before `valid_after` (seconds) are void."""
+    """A user; tokens issued before `valid_after` (seconds) are void.
+
+    `peer` is the network address that this user's request came from, where a policy asks for it, else "".
+    """
 
     id: UserId
     name: str
@@ -192,6 +197,7 @@ class User(msgspec.Struct, frozen=True):
     email: str = ""
     friendly_name: str = ""
     valid_after: int = 0
+    peer: str = ""
 
     @property
     def committer(self) -> str:
@@ -208,3 +214,45 @@ class Credentials(msgspec.Struct, frozen=True):
 
     def __repr__(self) -> str:
         return f"Credentials({self.access_key_id!r}, user={self.user!r}, created={self.created})"
+
+
+class Group(msgspec.Struct, frozen=True):
+    """Users who have policies together. `created` in seconds."""
+
+    id: GroupId
+    name: str
+    description: str
+    created: int
+
+
+class Effect(StrEnum):
+    ALLOW = "allow"
+    DENY = "deny"
+
+
+class PolicyStatement(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is allowed or denied. `resource` as it was written; `condition`: operator to key to values."""
+
+    effect: Effect
+    action: tuple[str, ...]
+    resource: str
+    condition: dict[str, dict[str, list[str]]] = {}
+
+
+class Policy(msgspec.Struct, frozen=True):
+    """A named list of statements. `created` in seconds. `acl`: the one-word permission that it stands for, or ""."""
+
+    id: PolicyId
+    name: str
+    created: int
+    statements: tuple[PolicyStatement, ...]
+    acl: str = ""
+
+
+class ExternalPrincipal(msgspec.Struct, frozen=True):
+    """An identity of another system that logs in as the user named `user`. `created` in seconds."""
+
+    name: str
+    user: str
+    created: int
+    settings: dict[str, object] = {}

@@ -43,9 +43,13 @@ async def by_access_key(db: Database, access_key_id: str) -> Stored | None:
     return None if row is None else _stored(row)
 
 
-async def of_user(db: Database, user: UserId, *, limit: int = 1000) -> list[Stored]:
-    """A user's pairs by id."""
-    rows = await db.all(_SELECT + "where users.id = ? order by access_key_id limit ?", (user, limit))
+async def of_user(db: Database, user: UserId, *, prefix: str = "", after: str = "", limit: int = 1000) -> list[Stored]:
+    """Up to `limit` pairs of a user with ids that begin with `prefix` and follow `after`, by id."""
+    rows = await db.all(
+        _SELECT + "where users.id = ? and access_key_id > ? and substr(access_key_id, 1, length(?)) = ? "
+        "order by access_key_id limit ?",
+        (user, after, prefix, prefix, limit),
+    )
     return [_stored(row) for row in rows]
 
 
@@ -61,6 +65,16 @@ def insert(row: Stored, *, otherwise: Exception) -> Statement:
         'insert into credentials(access_key_id, "user", secret, key_id, created) values (?, ?, ?, ?, ?) '
         "on conflict (access_key_id) do nothing",
         (row.access_key_id, row.user.id, row.secret, row.key_id, row.created),
+        rows=1,
+        otherwise=otherwise,
+    )
+
+
+def delete(access_key_id: str, user: UserId, *, otherwise: Exception) -> Statement:
+    """Remove a pair of this user; refuses with `otherwise` when there is none."""
+    return Statement(
+        'delete from credentials where access_key_id = ? and "user" = ?',
+        (access_key_id, user),
         rows=1,
         otherwise=otherwise,
     )

@@ -12,6 +12,8 @@ from lakehouse.db.statement import Statement
 if TYPE_CHECKING:
     from lakehouse.db.port import Database, Row
 
+_OWNED = ("credentials", "memberships", "user_policies", "principals")
+"""Tables whose rows belong to a user."""
 COLUMNS = "users.id, users.name, users.created, users.email, users.friendly_name, users.valid_after"
 
 
@@ -81,11 +83,35 @@ def delete_without_keys(user: UserId) -> Statement:
     )
 
 
-def keep_only(user: UserId) -> tuple[Statement, Statement]:
-    """Remove all other users, and everybody's keys."""
+def keep_only(user: UserId) -> tuple[Statement, ...]:
+    """Remove all other users, and everybody's keys and rights."""
     return (
-        Statement("delete from credentials"),
+        *(Statement(f"delete from {table}") for table in _OWNED),
         Statement("delete from users where id <> ?", (user,)),
+    )
+
+
+def insert(name: str, *, email: str, friendly_name: str, created: int, otherwise: Exception) -> Statement:
+    """A new user (RETURNING the id); refuses with `otherwise` when the name is taken. `created` in seconds."""
+    return Statement(
+        "insert into users(name, email, friendly_name, created, valid_after) values (?, ?, ?, ?, 0) "
+        "on conflict (name) do nothing returning id",
+        (name, email, friendly_name, created),
+        rows=1,
+        otherwise=otherwise,
+    )
+
+
+def require(user: UserId, *, otherwise: Exception) -> Statement:
+    """Refuse with `otherwise` when the user is gone."""
+    return Statement("select id from users where id = ?", (user,), rows=1, otherwise=otherwise)
+
+
+def delete(user: UserId, *, otherwise: Exception) -> tuple[Statement, ...]:
+    """Remove a user with all keys, memberships, policies and principals; refuses with `otherwise` when gone."""
+    return (
+        Statement("delete from users where id = ?", (user,), rows=1, otherwise=otherwise),
+        *(Statement(f'delete from {table} where "user" = ?', (user,)) for table in _OWNED),
     )
 
 

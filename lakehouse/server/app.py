@@ -18,9 +18,10 @@ from lakehouse.asgi.dispatch import ApiApp
 from lakehouse.asgi.identity import rest_identity
 from lakehouse.asgi.limits import Limits
 from lakehouse.asgi.origin import Origin
-from lakehouse.auth import keys, setup
-from lakehouse.auth.checker import AnyUser
+from lakehouse.auth import builtin, keys, setup
+from lakehouse.auth.checker import PolicyChecker
 from lakehouse.auth.credentials import CredentialStore
+from lakehouse.auth.directory import Directory
 from lakehouse.auth.identity import Authenticator
 from lakehouse.core.clock import system_clock
 from lakehouse.s3.repository.gateway import Gateway
@@ -83,6 +84,7 @@ class Application:
         db = open_database(config)
         await db.migrate()
         await setup.claim(db, ring)
+        await builtin.ensure(db, now=clock())
         stores, local = await open_stores(config, data_folder(config), ring, clock=clock)
         self._lake = Lake(
             db=db,
@@ -94,12 +96,14 @@ class Application:
             address_validity=int(config.staging.address_validity),
             presign_seconds=int(config.staging.presign_validity),
         )
-        credentials = CredentialStore(db, ring)
-        authenticator = Authenticator(db, ring, credentials, clock=clock)
+        checker = PolicyChecker(db, clock=clock)
+        credentials = CredentialStore(db, ring, checker=checker)
+        authenticator = Authenticator(db, ring, credentials, checker=checker, clock=clock)
         services = Services(
             lake=self._lake,
             authenticator=authenticator,
-            checker=AnyUser(),
+            checker=checker,
+            directory=Directory(db=db, ring=ring, checker=checker, clock=clock),
             ring=ring,
             version=__version__,
             clock=clock,
@@ -111,13 +115,13 @@ class Application:
             OPERATIONS,
             handlers(OPERATIONS),
             authenticate=rest_identity(authenticator),
-            authorize=services.checker.authorize,
+            authorize=checker.authorize,
             errors=error_response,
             origin=origin,
             limits=Limits(json_body=config.limits.json_body),
         )
-        gateway = Gateway(self._lake, services.checker, origin, config.object_store.region)
-        self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, services.checker), ring)
+        gateway = Gateway(self._lake, checker, origin, config.object_store.region)
+        self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, checker), ring)
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
 
     async def stop(self) -> None:

@@ -8,6 +8,7 @@ that a commit has taken is refused with a fresh location (StagingMoved); one wit
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -21,7 +22,7 @@ from lakehouse.core.errors import (
     StagingMoved,
 )
 from lakehouse.core.ids import EntryPath, StagingToken
-from lakehouse.core.records import Entry, StagingLocation
+from lakehouse.core.records import AddressKind, Entry, StagingLocation
 from lakehouse.format.entry import pack
 from lakehouse.meta import refs, staging
 from lakehouse.versioning import addresses, compact, lookup, resolve, tokens
@@ -43,7 +44,7 @@ class Link(msgspec.Struct, frozen=True):
     """A request to link an uploaded object to a path. `size` in bytes, `mtime` in seconds (None: now).
 
     `force` (write to a read-only repository) and `presign` (for the location of a StagingMoved) are those of an item of
-    a batch.
+    a batch. `may_import` is asked about an address outside of every repository, and raises if the caller may not.
     """
 
     path: EntryPath
@@ -56,6 +57,7 @@ class Link(msgspec.Struct, frozen=True):
     mtime: int | None = None
     force: bool = False
     presign: Presign | None = None
+    may_import: Callable[[str], object] | None = None
 
 
 class Linked(msgspec.Struct, frozen=True):
@@ -301,6 +303,8 @@ async def stage_object(lake: Lake, repository: str, branch: str, link: Link, *, 
 
 async def _accept(lake: Lake, repository: Repository, branch: Branch, link: Link) -> Linked:
     address, kind, store = await addresses.accept(lake, repository, branch, link.path, link.physical_address)
+    if kind is AddressKind.FULL and link.may_import is not None:
+        link.may_import(address)
     checksum = link.checksum.strip('" \t\r\n')
     if not checksum:
         raise MissingValue("checksum is required: required value: validation error")

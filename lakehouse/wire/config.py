@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -42,6 +44,9 @@ class CustomViewer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class UIConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """`rbac` is ours: the mode that `login_config` of the setup state tells too."""
+
+    rbac: Literal["none", "simplified", "internal", "external"] | UnsetType = msgspec.field(default=UNSET, name="RBAC")
     custom_viewers: list[CustomViewer] | UnsetType | None = UNSET
 
 

@@ -50,6 +50,9 @@ REPOSITORY = "repository/{repository}"
 BRANCH = "repository/{repository}/branch/{branch}"
 TAG = "repository/{repository}/tag/{tag}"
 OBJECT = "repository/{repository}/object/{path}"
+USER = "user/{userId}"
+GROUP = "group/{groupId}"
+POLICY = "policy/{policyId}"
 
 
 def need(action: str, resource: str) -> tuple[Permission, ...]:

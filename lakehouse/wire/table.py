@@ -10,11 +10,14 @@ from lakehouse.wire import (
     branches,
     commits,
     config,
+    groups,
     health,
     metadata,
     multipart,
     objects,
+    policies,
     prefixes,
+    principals,
     protection,
     refs,
     repositories,
@@ -22,6 +25,7 @@ from lakehouse.wire import (
     staging,
     statistics,
     tags,
+    users,
 )
 
 if TYPE_CHECKING:
@@ -31,6 +35,10 @@ OPERATIONS: tuple[Operation, ...] = (
     *setup.OPERATIONS,
     *health.OPERATIONS,
     *auth.OPERATIONS,
+    *users.OPERATIONS,
+    *groups.OPERATIONS,
+    *policies.OPERATIONS,
+    *principals.OPERATIONS,
     *config.OPERATIONS,
     *statistics.OPERATIONS,
     *repositories.OPERATIONS,

@@ -212,7 +212,7 @@ async def test_setup(empty) -> None:
     async with empty.client() as client:
         state = (await client.get("/setup_lakefs")).json()
         login = {
-            "RBAC": "none",
+            "RBAC": "internal",
             "login_url": "",
             "login_url_method": "none",
             "login_failed_message": "The credentials don't match.",

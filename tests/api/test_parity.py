@@ -44,6 +44,9 @@ ADDED_FIELDS = {
     ("Merge", "strategies"),
     ("MergeResult", "summary"),
     ("StagingLocation", "token"),
+    ("UIConfig", "RBAC"),
+    ("UserCreation", "email"),
+    ("UserCreation", "friendly_name"),
     ("VersionConfig", "lakehouse_version"),
 }
 NOT_REQUIRED_HERE = {("RepositoryCreation", "storage_namespace")}
@@ -60,8 +63,9 @@ OPTIONAL_BODY = {
     "uploadObject",
     "completePresignMultipartUpload",
     "abortPresignMultipartUpload",
+    "createUserExternalPrincipal",
 }
-BODY_REQUIRED_HERE: set[str] = set()
+BODY_REQUIRED_HERE = {"createUser", "createGroup"}
 """Requests without a body that could never succeed: they are 400 for everybody."""
 
 

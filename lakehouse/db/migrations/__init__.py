@@ -3,12 +3,13 @@
 
 from __future__ import annotations
 
-from lakehouse.db.migrations import m0001_initial, m0002_multipart
+from lakehouse.db.migrations import m0001_initial, m0002_multipart, m0003_auth
 from lakehouse.db.migrations.migration import Migration
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(m0001_initial.NAME, m0001_initial.DDL),
     Migration(m0002_multipart.NAME, m0002_multipart.DDL),
+    Migration(m0003_auth.NAME, m0003_auth.DDL),
 )
 
 __all__ = ["MIGRATIONS", "Migration"]

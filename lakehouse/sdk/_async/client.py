@@ -12,11 +12,14 @@ from lakehouse.sdk._async.auth import Auth
 from lakehouse.sdk._async.branches import Branches
 from lakehouse.sdk._async.commits import Commits
 from lakehouse.sdk._async.config import Configuration
+from lakehouse.sdk._async.groups import Groups
 from lakehouse.sdk._async.health import Health
 from lakehouse.sdk._async.metadata import Metadata
 from lakehouse.sdk._async.multipart import Multipart
 from lakehouse.sdk._async.objects import Objects
+from lakehouse.sdk._async.policies import Policies
 from lakehouse.sdk._async.prefixes import Prefixes
+from lakehouse.sdk._async.principals import Principals
 from lakehouse.sdk._async.protection import Protection
 from lakehouse.sdk._async.refs import Refs
 from lakehouse.sdk._async.repositories import Repositories
@@ -25,6 +28,7 @@ from lakehouse.sdk._async.staging import Staging
 from lakehouse.sdk._async.statistics import Statistics
 from lakehouse.sdk._async.tags import Tags
 from lakehouse.sdk._async.transport import Transport
+from lakehouse.sdk._async.users import Users
 from lakehouse.sdk.requests import authorization, base_url
 from lakehouse.sdk.retry import Retry
 
@@ -70,6 +74,10 @@ class AsyncClient:
         self.setup = FirstSetup(self._transport)
         self.health = Health(self._transport)
         self.auth = Auth(self._transport)
+        self.users = Users(self._transport)
+        self.groups = Groups(self._transport)
+        self.policies = Policies(self._transport)
+        self.principals = Principals(self._transport)
         self.config = Configuration(self._transport)
         self.statistics = Statistics(self._transport)
         self.repositories = Repositories(self._transport)

@@ -12,11 +12,14 @@ from lakehouse.sdk._sync.auth import Auth
 from lakehouse.sdk._sync.branches import Branches
 from lakehouse.sdk._sync.commits import Commits
 from lakehouse.sdk._sync.config import Configuration
+from lakehouse.sdk._sync.groups import Groups
 from lakehouse.sdk._sync.health import Health
 from lakehouse.sdk._sync.metadata import Metadata
 from lakehouse.sdk._sync.multipart import Multipart
 from lakehouse.sdk._sync.objects import Objects
+from lakehouse.sdk._sync.policies import Policies
 from lakehouse.sdk._sync.prefixes import Prefixes
+from lakehouse.sdk._sync.principals import Principals
 from lakehouse.sdk._sync.protection import Protection
 from lakehouse.sdk._sync.refs import Refs
 from lakehouse.sdk._sync.repositories import Repositories
@@ -25,6 +28,7 @@ from lakehouse.sdk._sync.staging import Staging
 from lakehouse.sdk._sync.statistics import Statistics
 from lakehouse.sdk._sync.tags import Tags
 from lakehouse.sdk._sync.transport import Transport
+from lakehouse.sdk._sync.users import Users
 from lakehouse.sdk.requests import authorization, base_url
 from lakehouse.sdk.retry import Retry
 
@@ -70,6 +74,10 @@ class Client:
         self.setup = FirstSetup(self._transport)
         self.health = Health(self._transport)
         self.auth = Auth(self._transport)
+        self.users = Users(self._transport)
+        self.groups = Groups(self._transport)
+        self.policies = Policies(self._transport)
+        self.principals = Principals(self._transport)
         self.config = Configuration(self._transport)
         self.statistics = Statistics(self._transport)
         self.repositories = Repositories(self._transport)

@@ -18,6 +18,7 @@ from lakehouse.sdk import AsyncClient, Client
 from lakehouse.sdk.described import ObjectHead, described
 from lakehouse.sdk.generate import synchronous
 from lakehouse.wire.multipart import CopyPartSource, UploadPart
+from lakehouse.wire.policies import Statement
 from lakehouse.wire.setup import CommPrefsInput
 from lakehouse.wire.staging import StagingLocation, StagingMetadata
 from lakehouse.wire.statistics import StatsEvent
@@ -45,6 +46,7 @@ SAMPLES: dict[str, Any] = {
     "parts": [UploadPart(part_number=1, etag="e")],
     "part_number": 7,
     "copy_source": CopyPartSource(repository="r", ref="main", path="p"),
+    "statements": [Statement(effect="allow", resource="*", action=["fs:*"])],
 }
 FACTS = StagingMetadata(staging=StagingLocation(physical_address="s3://a"), checksum="x", size_bytes=1)
 
@@ -107,7 +109,7 @@ async def finished(work: Any) -> Any:
 
 LISTS = [
     (tag, name)
-    for tag in ("repositories", "branches", "tags", "refs", "objects")
+    for tag in ("repositories", "branches", "tags", "refs", "objects", "users", "groups", "policies")
     for name in dir(getattr(Client("http://lake.example", transport=NOWHERE), tag))
     if name.startswith("each_")
 ]
@@ -116,11 +118,12 @@ ITEM = {
     "default_branch": "main", "storage_namespace": "s3://a", "path": "p", "path_type": "object", "type": "added",
     "physical_address": "", "checksum": "", "mtime": 1, "number": 1, "time": 1, "old_commit_id": "",
     "new_commit_id": "", "operation": "commit", "actor": "a", "request_id": "",
+    "statement": [{"effect": "allow", "resource": "*", "action": ["fs:*"]}],
 }  # fmt: skip
 
 
 def test_all_lists_are_known() -> None:
-    assert len(LISTS) == 9
+    assert len(LISTS) == 14
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])

@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Names of resources, and patterns over them.
+
+A policy writes `arn:lakehouse-partition:service:::resource`, on the wire `arn:lakefs:fs:::repository/r/object/*`; an
+operation asks for the last part alone, and its action says the service. `*` stands for any characters, `?` for one,
+`${user}` for the name of the user who asks. A pattern is matched in time linear in the text for each `*`, whatever it
+says, and a name that holds `*` is never a pattern.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.errors import InvalidPolicy
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+EVERYTHING = "*"
+SERVICES = frozenset({"fs", "auth", EVERYTHING})
+_USER = "${user}"
+_PARTS = 6
+
+
+class Arn(msgspec.Struct, frozen=True):
+    """A pattern over the resources of a service: `fs`, `auth` or `*`."""
+
+    service: str
+    resource: str
+
+
+def parse_arn(text: str) -> Arn:
+    """One ARN, or `*`. Raises InvalidPolicy."""
+    if text == EVERYTHING:
+        return Arn(EVERYTHING, EVERYTHING)
+    parts = text.split(":", _PARTS - 1)
+    if len(parts) != _PARTS or parts[0] != "arn" or parts[1] not in ("lakefs", EVERYTHING):
+        raise InvalidPolicy(
+            f"policy: resource {text!r}: invalid value: validation error (write * or arn:lakefs:fs:::repository/name)"
+        )
+    service, region, account, resource = parts[2:]
+    if service not in SERVICES or region not in ("", EVERYTHING) or account not in ("", EVERYTHING) or not resource:
+        raise InvalidPolicy(
+            f"policy: resource {text!r}: invalid value: validation error (the service is fs or auth, region and "
+            "account are empty, the resource is not)"
+        )
+    return Arn(service, resource)
+
+
+def parse_resources(text: str) -> tuple[Arn, ...]:
+    """The ARNs of a statement's resource: one, or a JSON list of them. Raises InvalidPolicy."""
+    if not text.startswith("["):
+        return (parse_arn(text),)
+    try:
+        listed = msgspec.json.decode(text, type=list[str])
+    except (msgspec.DecodeError, UnicodeError) as error:
+        raise InvalidPolicy(
+            f"policy: resource: not a JSON list of ARNs: invalid value: validation error ({error})"
+        ) from error
+    if not listed:
+        raise InvalidPolicy("policy: resource: an empty list: invalid value: validation error")
+    return tuple(parse_arn(one) for one in listed)
+
+
+def is_everything(pattern: str) -> bool:
+    """Whether every resource matches, the one that is asked for as `*` included."""
+    return pattern.strip("*") == "" and pattern != ""
+
+
+def matcher(patterns: Iterable[str], *, user: str) -> Callable[[str], object]:
+    """A function that tells (by truth) whether one of the patterns matches a whole text."""
+    return re.compile("|".join(_regex(pattern, user) for pattern in patterns) or r"(?!)", re.DOTALL).fullmatch
+
+
+def _regex(pattern: str, user: str) -> str:
+    """The pattern as a regular expression that never goes back over what a `*` has taken."""
+    pieces = [_literal(piece, user) for piece in re.split(r"\*+", pattern)]
+    if len(pieces) == 1:
+        return pieces[0]
+    first, *middle, last = pieces
+    return first + "".join(f"(?>.*?{piece})" for piece in middle) + ".*" + last
+
+
+def _literal(piece: str, user: str) -> str:
+    return re.escape(user).join(re.escape(part).replace(r"\?", ".") for part in piece.split(_USER))
