@@ -35,9 +35,11 @@ class Hands:
 
 def lake_on(db, objects, clock, **options) -> Lake:
     """A lake on these ports, with a cold cache."""
+    uploads = getattr(objects, "uploads", None)
+    store = Store(id="", objects=objects, description=objects.describe(), presigner=None, uploads=uploads)
     return Lake(
         db=db,
-        stores=Stores((Store(id="", objects=objects, description=objects.describe(), presigner=None),)),
+        stores=Stores((store,)),
         nodes=NodeCache(8 << 20),
         addresses=Signer({"a001": b"k" * 32}),
         tokens=Signer({"t001": b"t" * 32}),

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Handlers: all objects under a prefix at once. Copies and moves are allowed object by object."""
+"""Handlers: all objects under a prefix at once.
+
+Who copies or moves must be allowed to list the repository, and then each object is asked for.
+"""
 
 from __future__ import annotations
 

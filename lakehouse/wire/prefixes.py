@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lakehouse.wire.operation import DYNAMIC, REPOSITORY, Operation, need
+from lakehouse.wire.operation import REPOSITORY, Operation, need
 
 _ON_BRANCH = "/repositories/{repository}/branches/{branch}/objects"
 
@@ -59,7 +59,7 @@ COPY_PREFIX = Operation(
     path=_ON_BRANCH + "/copy_prefix",
     tag="prefixes",
     summary="Copy all objects under a prefix of a ref to another prefix of a branch, without copying bytes",
-    allow=DYNAMIC,
+    allow=need("fs:ListObjects", REPOSITORY),
     body=PrefixCopy,
     result=PrefixUsage,
     status=201,
@@ -71,7 +71,7 @@ MOVE_PREFIX = Operation(
     path=_ON_BRANCH + "/move_prefix",
     tag="prefixes",
     summary="Move all objects under a prefix to another prefix, without copying bytes",
-    allow=DYNAMIC,
+    allow=need("fs:ListObjects", REPOSITORY),
     body=PrefixMove,
     result=PrefixUsage,
 )

@@ -57,6 +57,8 @@ async def send(client: Any, operation: Any, repository: str = "no-such-repositor
         known = {field.encode_name for field in msgspec.structs.fields(operation.query)}
         query = {name: value for name, value in QUERY.items() if name in known}
     body = BODIES.get(operation.name)
+    if operation.name == "upload_part_copy":
+        body = {"physical_address": "s3://b/k", "copy_source": {"repository": repository, "ref": "main", "path": "a"}}
     if body is None and operation.body is not None and not operation.raw_body:
         body = least(msgspec.inspect.type_info(operation.body))
     if body is not None:

@@ -61,7 +61,7 @@ def check_health_setup_config() -> None:
     equal(LAKE.health_check_api.health_check_with_http_info().status_code, 204)
     state = LAKE.internal_api.get_setup_state()
     equal(state.state, "initialized")
-    equal(state.login_config.rbac, "none")
+    equal(state.login_config.rbac, "internal")
     with fails(ApiException, status=409, says="already initialized"):
         LAKE.internal_api.setup(lakefs_sdk.Setup(username="again"))
     config = LAKE.config_api.get_config()

@@ -77,8 +77,6 @@ def test_operations_that_authorize_item_by_item() -> None:
         "copy_object",
         "get_physical_addresses",
         "link_physical_addresses",
-        "copy_prefix",
-        "move_prefix",
     }
 
 
