@@ -61,6 +61,7 @@ def _request(body: wire.PrefixMove, *, source_ref: str | None) -> prefixes.Prefi
 def _allow(services: Services, call: Call[Any, Any], *at_source: str) -> Callable[[bytes, bytes], None]:
     """Asks for each object: whether it may be taken from where it is and written to where it goes."""
     authorize, user, repository = services.checker.authorize, call.user, call.path["repository"]
+    authorize(user, "fs:ListObjects", f"repository/{repository}")  # where nothing is, nothing else is asked
 
     def allow(source: bytes, target: bytes) -> None:
         for action in at_source:

@@ -32,6 +32,7 @@ ACTIONS: Final[dict[str, tuple[str, ...]]] = {
         "ReadTag",
         "ListTags",
         "ReadConfig",
+        "UsePhysicalAddresses",
     ),
     "auth": (
         "ReadUser",
@@ -86,9 +87,10 @@ ACTIONS: Final[dict[str, tuple[str, ...]]] = {
         "UpdateView",
         "DeleteView",
     ),
-    "store": ("UseBuckets",),
 }
-"""Names of actions by service. `store:UseBuckets` is ours: the embedded store's own buckets with one's own key."""
+"""Names of actions by service. `fs:UsePhysicalAddresses` (the embedded store's own buckets with one's own key, past all
+permissions on objects) and `auth:ReadAudit` are ours.
+"""
 
 KNOWN: Final = frozenset(f"{service}:{name}" for service, names in ACTIONS.items() for name in names)
 """All actions as the table of operations writes them."""

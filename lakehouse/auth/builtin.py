@@ -53,7 +53,6 @@ POLICIES: Final[dict[str, tuple[PolicyStatement, ...]]] = {
         "auth:ReadCredentials",
         resource="arn:lakefs:auth:::user/${user}",
     ),
-    "StoreFullAccess": _allow("store:*"),
 }
 GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
     ADMINS: (
@@ -64,7 +63,6 @@ GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "RepoManagementFullAccess",
             "PRReadWriteAll",
             "CatalogReadWriteAll",
-            "StoreFullAccess",
         ),
     ),
     "SuperUsers": (
@@ -75,7 +73,6 @@ GROUPS: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
             "RepoManagementReadAll",
             "PRReadWriteAll",
             "CatalogReadWriteAll",
-            "StoreFullAccess",
         ),
     ),
     "Developers": (

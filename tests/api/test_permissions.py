@@ -38,6 +38,9 @@ BODIES: dict[str, Any] = {
     "set_branch_protection_rules": [],
     "internal_create_branch_protection_rule": {"pattern": "x"},
     "internal_delete_branch_protection_rule": {"pattern": "x"},
+    "copy_prefix": {"src_prefix": "a/", "dest_prefix": "b/"},
+    "move_prefix": {"src_prefix": "a/", "dest_prefix": "b/"},
+    "upload_part_copy": {"physical_address": "s3://b/k", "copy_source": {"repository": "r", "ref": "m", "path": "a"}},
     "create_user": {"id": "somebody"},
     "create_group": {"id": "some"},
     "create_policy": {"id": "p", "statement": [{"effect": "allow", "action": ["fs:*"], "resource": "*"}]},
@@ -61,6 +64,8 @@ async def send(client: Any, operation: Any, repository: str = "no-such-repositor
         body = {"physical_address": "s3://b/k", "copy_source": {"repository": repository, "ref": "main", "path": "a"}}
     if body is None and operation.body is not None and not operation.raw_body:
         body = least(msgspec.inspect.type_info(operation.body))
+    if operation.name == "upload_part_copy":
+        body["copy_source"]["repository"] = repository
     if body is not None:
         return await client.request(operation.method, path, params=query, json=body)
     return await client.request(operation.method, path, params=query, content=b"")

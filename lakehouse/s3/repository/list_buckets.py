@@ -19,16 +19,19 @@ _PAGE = 1000
 async def bucket_names(gateway: Gateway, request: S3Request, user: User | None) -> list[tuple[str, int]]:
     """Name and time of creation (seconds) of each, with the `prefix` of the query."""
     try:
-        gateway.checker.authorize(user, "fs:ListRepositories", "*")
+        gateway.checker.authorize_somewhere(user, "fs:ListRepositories")
     except LakehouseError:
         return []
     found: list[tuple[str, int]] = []
-    more = True
+    more, after = True, ""
     while more:
-        after = found[-1][0] if found else ""
         page = await list_repositories(
             gateway.lake, prefix=request.query.get("prefix", ""), after=after, search="", amount=_PAGE
         )
-        found += [(repository.name, repository.created) for repository in page.items]
-        more = page.has_more
+        found += [
+            (repository.name, repository.created)
+            for repository in page.items
+            if gateway.checker.allowed(user, "fs:ListRepositories", f"repository/{repository.name}")
+        ]
+        more, after = page.has_more, page.items[-1].name if page.items else after
     return found

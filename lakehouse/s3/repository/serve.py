@@ -76,6 +76,8 @@ _UPLOADS = frozenset({upload_part, upload_part_copy, list_parts, abort_multipart
 async def serve_repository(gateway: Gateway, request: S3Request, user: User | None) -> Answer:
     """The answer of the operation that a request means. Raises S3Error, LakehouseError."""
     ref, path = split_key(request.key)
+    if user is not None:
+        user = await gateway.checker.prepare(user, peer=lambda: gateway.origin.peer(dict(request.scope)))
     asked = Asked(request, user, request.bucket, ref, path)
     operation = find_operation(request)
     try:
@@ -117,7 +119,7 @@ def find_operation(request: S3Request) -> Operation:
 def _no_repository(gateway: Gateway, asked: Asked) -> S3Error:
     """NoSuchBucket, or AccessDenied for callers that may not know which repositories there are."""
     try:
-        gateway.checker.authorize(asked.user, "fs:ListRepositories", "*")
+        gateway.checker.authorize(asked.user, "fs:ListRepositories", f"repository/{asked.repository}")
     except LakehouseError:
         return S3Error("AccessDenied", "Access Denied.")
     if asked.request.raw_path.startswith(b"/api/v1"):

@@ -182,4 +182,4 @@ async def test_who_was_there_before_groups_becomes_an_administrator(db, ring, cl
     user = await rows.by_name(db, "old")
     await checker.prepare(user)
     assert checker.allowed(user, "auth:DeleteUser", "user/x")
-    assert checker.allowed(user, "store:UseBuckets", "*")
+    assert checker.allowed(user, "fs:UsePhysicalAddresses", "*")
