@@ -10,12 +10,13 @@ import msgspec
 
 from lakehouse.auth.rules import Rules
 from lakehouse.core.errors import InsufficientPermissions, Unauthenticated, Unavailable
+from lakehouse.core.ids import UserId
+from lakehouse.core.records import PolicyStatement
 from lakehouse.meta import policies
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from lakehouse.core.ids import UserId
     from lakehouse.core.records import User
     from lakehouse.db.port import Database
 
@@ -23,6 +24,9 @@ FRESH = 0.5
 """Seconds for which it is not asked again whether something changed: half of what was promised."""
 _REMEMBERED = 10_000
 """Users whose rules are kept."""
+_Key = tuple[UserId, str]
+"""A user, and what narrows a session of theirs."""
+_scope = msgspec.json.Decoder(list[PolicyStatement])
 
 
 class Checker(Protocol):
@@ -87,7 +91,7 @@ class PolicyChecker:
         self._version = -1
         self._asked = float("-inf")
         self._changes = 0
-        self._rules: dict[UserId, tuple[int, Rules]] = {}
+        self._rules: dict[_Key, tuple[int, Rules]] = {}
 
     async def prepare(self, user: User, *, peer: Callable[[], str] | None = None) -> User:
         now = self._clock()
@@ -96,7 +100,7 @@ class PolicyChecker:
             self._version = max(await policies.version(self._db), self._version)
             if changes == self._changes:
                 self._asked = now
-        known = self._rules.get(user.id)
+        known = self._rules.get((user.id, user.scope))
         if known is None or known[0] != self._version:
             known = await self._load(user)
         if peer is not None and known[1].conditional:
@@ -126,7 +130,7 @@ class PolicyChecker:
         return user
 
     def _of(self, user: User) -> Rules:
-        known = self._rules.get(user.id)
+        known = self._rules.get((user.id, user.scope))
         if known is None:
             raise Unavailable("the permissions of this user are not loaded; try again")
         return known[1]
@@ -135,11 +139,14 @@ class PolicyChecker:
         """Rules as of the version that was read before them: they may be newer, never older."""
         version = self._version
         found = await policies.all_effective(self._db, user.id)
-        made = (version, Rules((one for policy in found for one in policy.statements), user=user.name))
+        rules = Rules((one for policy in found for one in policy.statements), user=user.name)
+        if user.scope:
+            rules = Rules(_scope.decode(user.scope), user=user.name, within=rules)
+        made = (version, rules)
         if len(self._rules) >= _REMEMBERED:
             del self._rules[next(iter(self._rules))]
-        self._rules.pop(user.id, None)
-        self._rules[user.id] = made
+        self._rules.pop((user.id, user.scope), None)
+        self._rules[user.id, user.scope] = made
         return made
 
 

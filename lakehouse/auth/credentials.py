@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from lakehouse.auth import keys
+from lakehouse.auth import keys, sessions
 from lakehouse.auth.checker import AnyUser
+from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import InvalidArgument, StartupError, Unauthenticated
 from lakehouse.core.records import Credentials, User
 from lakehouse.meta import credentials as rows
@@ -29,6 +30,7 @@ from lakehouse.meta import installation
 if TYPE_CHECKING:
     from lakehouse.auth.checker import Checker
     from lakehouse.auth.keys import KeyRing
+    from lakehouse.core.clock import Clock
     from lakehouse.db.port import Database
 
 SETUP = "setup"
@@ -97,8 +99,11 @@ class CredentialStore:
     The row is read each time; what is remembered is only that a pair opened exactly this row before.
     """
 
-    def __init__(self, db: Database, ring: KeyRing, *, checker: Checker | None = None) -> None:
+    def __init__(
+        self, db: Database, ring: KeyRing, *, checker: Checker | None = None, clock: Clock = system_clock
+    ) -> None:
         self._db = db
+        self._clock = clock
         self._ring = ring
         self._checker: Checker = checker or AnyUser()
         self._settled = False
@@ -120,8 +125,20 @@ class CredentialStore:
             await self._checker.prepare(found.user)
         return found
 
-    async def check(self, access_key_id: str, secret_access_key: str) -> User:
-        """The user whose pair this is. Raises Unauthenticated."""
+    async def lookup_session(self, access_key_id: str, token: str) -> Credentials | None:
+        """The same for the pair of a session, which its token tells."""
+        found = await sessions.verify(self._db, self._ring, access_key_id, token, now=self._clock())
+        if found is not None:
+            await self._checker.prepare(found.user)
+        return found
+
+    async def check(self, access_key_id: str, secret_access_key: str, *, token: str | None = None) -> User:
+        """The user whose pair this is; `token` is that of a session. Raises Unauthenticated."""
+        if token is not None:
+            held = await sessions.verify(self._db, self._ring, access_key_id, token, now=self._clock())
+            if held is None or not same_secret(held.secret_access_key, secret_access_key):
+                raise Unauthenticated
+            return held.user
         row = await self._row(access_key_id)
         proof = hashlib.sha256(f"{access_key_id}\0{secret_access_key}".encode(errors="surrogatepass")).digest()
         if row is not None and self._proved.get(proof) == row:

@@ -14,7 +14,7 @@ import binascii
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from lakehouse.auth import tokens
+from lakehouse.auth import sessions, tokens
 from lakehouse.auth.checker import AnyUser
 from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import Unauthenticated
@@ -85,7 +85,8 @@ class Authenticator:
                 case "bearer":
                     return await self.user_of_token(material.strip())
                 case "basic":
-                    return await self._credentials.check(*parse_basic(material))
+                    pair = parse_basic(material)
+                    return await self._credentials.check(*pair, token=headers.get(sessions.TOKEN_HEADER))
         cookie = headers.get("cookie")
         token = None if cookie is None else session_cookie(cookie)
         if token is None:
@@ -107,7 +108,11 @@ class Authenticator:
     async def login(self, access_key_id: str, secret_access_key: str) -> tokens.Token:
         """A token for the owner of this pair. Raises Unauthenticated."""
         user = await self._credentials.check(access_key_id, secret_access_key)
-        return tokens.issue(self._ring, user, now=self._clock())
+        return self.issue(user)
+
+    def issue(self, user: User, *, seconds: int | None = None) -> tokens.Token:
+        """A token for a user who is known by other means."""
+        return tokens.issue(self._ring, user, now=self._clock(), seconds=seconds)
 
 
 def parse_basic(material: str) -> tuple[str, str]:

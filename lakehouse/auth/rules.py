@@ -52,18 +52,22 @@ class Compiled(msgspec.Struct, frozen=True):
 class Judge:
     """All that a user's statements say of one action."""
 
-    __slots__ = ("_allow", "_deny", "always")
+    __slots__ = ("_allow", "_deny", "_within", "always")
 
-    def __init__(self, allow: list[_Clause], deny: list[_Clause]) -> None:
+    def __init__(self, allow: list[_Clause], deny: list[_Clause], within: Judge | None) -> None:
         self._allow = allow
         self._deny = deny
-        self.always = not deny and any(match is _everything and holds is None for match, holds in allow)
+        self._within = within
+        mine = not deny and any(match is _everything and holds is None for match, holds in allow)
+        self.always: bool = mine and (within is None or within.always)
         """Whether every resource is allowed, whoever asks from wherever."""
 
     def allows(self, resource: str, user: User) -> bool:
         """Whether the action is allowed on this resource."""
         if self.always:
             return True
+        if self._within is not None and not self._within.allows(resource, user):
+            return False
         for match, holds in self._deny:
             if match(resource) and (holds is None or holds(user) is not Holds.NO):
                 return False
@@ -71,21 +75,29 @@ class Judge:
 
     def allows_somewhere(self, user: User) -> bool:
         """Whether there may be a resource on which the action is allowed."""
+        if self._within is not None and not self._within.allows_somewhere(user):
+            return False
         if any(match is _everything and (holds is None or holds(user) is not Holds.NO) for match, holds in self._deny):
             return False
         return any(holds is None or holds(user) is Holds.YES for _, holds in self._allow)
 
 
 class Rules:
-    """A user's statements, by action; an action is worked out when it is asked for first."""
+    """A user's statements, by action; an action is worked out when it is asked for first.
 
-    __slots__ = ("_compiled", "_judges", "_user", "conditional")
+    With `within`, only what those rules allow as well is allowed.
+    """
 
-    def __init__(self, statements: Iterable[PolicyStatement], *, user: str) -> None:
+    __slots__ = ("_compiled", "_judges", "_user", "_within", "conditional")
+
+    def __init__(self, statements: Iterable[PolicyStatement], *, user: str, within: Rules | None = None) -> None:
         """Raises InvalidPolicy."""
         self._user = user
+        self._within = within
         self._compiled = [compile_statement(one, user=user) for one in statements]
-        self.conditional = any(one.holds is not None for one in self._compiled)
+        self.conditional: bool = any(one.holds is not None for one in self._compiled) or (
+            within is not None and within.conditional
+        )
         """Whether it matters from where the user asks."""
         self._judges: dict[str, Judge] = {}
 
@@ -93,9 +105,9 @@ class Rules:
         """What is allowed of `action`."""
         known = self._judges.get(action)
         if known is None:
-            known = self._judges[action] = Judge(
-                self._clauses(action, Effect.ALLOW), self._clauses(action, Effect.DENY)
-            )
+            within = None if self._within is None else self._within.judge(action)
+            known = Judge(self._clauses(action, Effect.ALLOW), self._clauses(action, Effect.DENY), within)
+            self._judges[action] = known
         return known
 
     def _clauses(self, action: str, effect: Effect) -> list[_Clause]:

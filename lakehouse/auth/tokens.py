@@ -47,10 +47,10 @@ class Token(msgspec.Struct, frozen=True):
     expires: int
 
 
-def issue(keys: KeyRing, user: User, *, now: float) -> Token:
-    """A token for `user`, good for `LIFETIME` from now."""
+def issue(keys: KeyRing, user: User, *, now: float, seconds: int | None = None) -> Token:
+    """A token for `user`, good for `seconds` from now, or `LIFETIME` if that is less or nothing is said."""
     key_id, key = keys.derive(JWT)
-    issued = int(now)
+    issued = max(int(now), user.valid_after)
     claims = Claims(
         iss=ISSUER,
         aud=AUDIENCE,
@@ -59,7 +59,7 @@ def issue(keys: KeyRing, user: User, *, now: float) -> Token:
         uid=user.id,
         jti=secrets.token_urlsafe(16),
         iat=issued,
-        exp=issued + LIFETIME,
+        exp=issued + (LIFETIME if seconds is None else min(seconds, LIFETIME)),
     )
     text = jwt.encode(msgspec.structs.asdict(claims), key, algorithm=ALGORITHM, headers={"kid": key_id})
     return Token(text, claims.exp)

@@ -188,7 +188,8 @@ class StagingLocation(msgspec.Struct, frozen=True):
 class User(msgspec.Struct, frozen=True):
     """A user; tokens issued before `valid_after` (seconds) are void.
 
-    `peer` is the network address that this user's request came from, where a policy asks for it, else "".
+    What follows is of one request: `peer` is the network address that it came from, where a policy asks for it, else
+    ""; `session`: it was signed with short-lived keys, which `scope` (JSON statements) may narrow.
     """
 
     id: UserId
@@ -198,6 +199,8 @@ class User(msgspec.Struct, frozen=True):
     friendly_name: str = ""
     valid_after: int = 0
     peer: str = ""
+    session: bool = False
+    scope: str = ""
 
     @property
     def committer(self) -> str:

@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from lakehouse.s3.request import S3Request
 
 
+_TOKEN = "x-amz-security-token"  # noqa: S105  (a header's name)
+
+
 class Sessions(Protocol):
     """Knows callers by the lake's own means."""
 
@@ -35,6 +38,10 @@ class Sessions(Protocol):
         self, headers: Mapping[str, str], *, method: str = "GET", origin: str | None = None, cookie_writes: bool = True
     ) -> User | None:
         """The user, None when nothing tells. Raises Unauthenticated."""
+        ...
+
+    async def lookup_session(self, access_key_id: str, token: str) -> KeyRecord | None:
+        """The record of a short-lived key with its session token; None when it is not in force."""
         ...
 
     async def may_use_physical(self, user: User) -> bool:
@@ -71,7 +78,7 @@ class Callers:
         old = read_claim_v2(request)
         if old is not None:
             check_time_v2(old, request, self._clock())
-            record = None if old.access_key_id == PRESIGN_KEY_ID else await self._lookup_secret(old.access_key_id)
+            record = None if old.access_key_id == PRESIGN_KEY_ID else await self._lookup(request, old.access_key_id)
             check_signature_v2(old, request, secret=record.secret if record else None)
             open_payload(request, None, secret="", keys=self._keys)
             return Caller(_known(record))
@@ -83,11 +90,18 @@ class Callers:
         if internal:
             record = KeyRecord(self._presign_secret, "", may_use_physical=True) if claim.presigned else None
         else:
-            record = await self._lookup_secret(claim.access_key_id)
+            record = await self._lookup(request, claim.access_key_id)
         check_signature(claim, request, secret=record.secret if record else None, keys=self._keys)
         known = _known(record)
         open_payload(request, claim, secret=known.secret, keys=self._keys)
         return Caller(known, internal=internal)
+
+    async def _lookup(self, request: S3Request, access_key_id: str) -> KeyRecord | None:
+        """The key that signed; with a session token, which must be signed too, the key of that session."""
+        token = request.headers.get(_TOKEN) or request.query.get("X-Amz-Security-Token")
+        if token and self._sessions is not None:
+            return await self._sessions.lookup_session(access_key_id, token)
+        return await self._lookup_secret(access_key_id)
 
     async def _of_session(self, request: S3Request) -> User | None:
         headers = request.headers

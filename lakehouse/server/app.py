@@ -97,7 +97,7 @@ class Application:
             presign_seconds=int(config.staging.presign_validity),
         )
         checker = PolicyChecker(db, clock=clock)
-        credentials = CredentialStore(db, ring, checker=checker)
+        credentials = CredentialStore(db, ring, checker=checker, clock=clock)
         authenticator = Authenticator(db, ring, credentials, checker=checker, clock=clock)
         services = Services(
             lake=self._lake,

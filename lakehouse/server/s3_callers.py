@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lakehouse.auth.checker import Checker
     from lakehouse.auth.credentials import CredentialStore
     from lakehouse.auth.identity import Authenticator
-    from lakehouse.core.records import User
+    from lakehouse.core.records import Credentials, User
 
 PHYSICAL = ("fs:UsePhysicalAddresses", "*")
 """The permission to sign requests on the store's own buckets."""
@@ -33,7 +33,13 @@ class S3Callers:
 
     async def lookup(self, access_key_id: str) -> KeyRecord | None:
         """The record of an access key; None when there is none."""
-        found = await self._credentials.lookup(access_key_id)
+        return await self._record(await self._credentials.lookup(access_key_id))
+
+    async def lookup_session(self, access_key_id: str, token: str) -> KeyRecord | None:
+        """The record of a short-lived key, which its session token tells; None when it is not in force."""
+        return await self._record(await self._credentials.lookup_session(access_key_id, token))
+
+    async def _record(self, found: Credentials | None) -> KeyRecord | None:
         if found is None:
             return None
         user = found.user

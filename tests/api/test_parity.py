@@ -29,6 +29,8 @@ ROUTES = {
 }
 
 ADDED_OPERATIONS = {
+    "createSession",
+    "revokeSessions",
     "copyPrefix",
     "getPhysicalAddresses",
     "getPrefixUsage",

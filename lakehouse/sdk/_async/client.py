@@ -23,6 +23,7 @@ from lakehouse.sdk._async.principals import Principals
 from lakehouse.sdk._async.protection import Protection
 from lakehouse.sdk._async.refs import Refs
 from lakehouse.sdk._async.repositories import Repositories
+from lakehouse.sdk._async.sessions import Sessions
 from lakehouse.sdk._async.setup import FirstSetup
 from lakehouse.sdk._async.staging import Staging
 from lakehouse.sdk._async.statistics import Statistics
@@ -78,6 +79,7 @@ class AsyncClient:
         self.groups = Groups(self._transport)
         self.policies = Policies(self._transport)
         self.principals = Principals(self._transport)
+        self.sessions = Sessions(self._transport)
         self.config = Configuration(self._transport)
         self.statistics = Statistics(self._transport)
         self.repositories = Repositories(self._transport)

@@ -23,6 +23,7 @@ from lakehouse.sdk._sync.principals import Principals
 from lakehouse.sdk._sync.protection import Protection
 from lakehouse.sdk._sync.refs import Refs
 from lakehouse.sdk._sync.repositories import Repositories
+from lakehouse.sdk._sync.sessions import Sessions
 from lakehouse.sdk._sync.setup import FirstSetup
 from lakehouse.sdk._sync.staging import Staging
 from lakehouse.sdk._sync.statistics import Statistics
@@ -78,6 +79,7 @@ class Client:
         self.groups = Groups(self._transport)
         self.policies = Policies(self._transport)
         self.principals = Principals(self._transport)
+        self.sessions = Sessions(self._transport)
         self.config = Configuration(self._transport)
         self.statistics = Statistics(self._transport)
         self.repositories = Repositories(self._transport)

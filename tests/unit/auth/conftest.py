@@ -44,4 +44,4 @@ async def pair(db: SqliteDatabase, ring: KeyRing) -> Credentials:
 
 @pytest.fixture
 def authenticator(db: SqliteDatabase, ring: KeyRing) -> Authenticator:
-    return Authenticator(db, ring, CredentialStore(db, ring), clock=lambda: NOW)
+    return Authenticator(db, ring, CredentialStore(db, ring, clock=lambda: NOW), clock=lambda: NOW)
