@@ -26,6 +26,17 @@ def repo(lake, s3):
     return name
 
 
+@pytest.fixture
+def later(lake):
+    """Puts the server's clock forward by so many seconds; it is set back after the test."""
+
+    def put_forward(seconds: float) -> None:
+        lake.offset[0] = seconds
+
+    yield put_forward
+    lake.offset[0] = 0.0
+
+
 @pytest.fixture(scope="module")
 def http():
     with httpx2.Client(trust_env=False) as client:
@@ -58,7 +69,7 @@ def test_version_2_in_headers(lake, repo):
     wrong.close()
 
 
-def test_version_2_in_urls(lake, repo, http):
+def test_version_2_in_urls(lake, repo, http, later):
     client = old_client(lake)
     place = {"Bucket": repo, "Key": "main/old url"}
     put = client.generate_presigned_url("put_object", Params=place, ExpiresIn=60)
@@ -69,18 +80,18 @@ def test_version_2_in_urls(lake, repo, http):
     assert error_code(http.put(url, content=b"x")) == "SignatureDoesNotMatch"
     assert error_code(http.get(url.replace("old%20url", "other"))) == "SignatureDoesNotMatch"
     assert error_code(http.get(url.replace("Signature=", "Signature=A"))) == "SignatureDoesNotMatch"
-    lake.offset[0] = 61.0
+    later(61.0)
     late = http.get(url)
     assert (late.status_code, error_code(late)) == (403, "AccessDenied")
     client.close()
 
 
-def test_a_presigned_url_lives_exactly_as_long_as_it_says(lake, s3, repo, http):
+def test_a_presigned_url_lives_exactly_as_long_as_it_says(s3, repo, http, later):
     url = s3.generate_presigned_url("get_object", Params={"Bucket": repo, "Key": "main/x y"}, ExpiresIn=7200)
     for offset, want in ((0.0, 200), (7000.0, 200), (7201.0, 403), (-600.0, 200), (-1000.0, 403)):
-        lake.offset[0] = offset
+        later(offset)
         assert http.get(url).status_code == want, offset
-    lake.offset[0] = 0.0
+    later(0.0)
     longer = url.replace("X-Amz-Expires=7200", "X-Amz-Expires=9999")
     assert error_code(http.get(longer)) == "SignatureDoesNotMatch"
     assert error_code(http.get(url.replace("x%20y", "other"))) == "SignatureDoesNotMatch"
