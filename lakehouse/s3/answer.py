@@ -97,5 +97,7 @@ async def _disconnection(receive: Receive) -> None:
 
 def header_value(text: str) -> bytes:
     """A header's value in bytes; nothing in it can begin another header."""
+    if text.isascii() and text.isprintable():
+        return text.encode()
     safe = "".join(char if char >= " " and char != "\x7f" else " " for char in text)
     return safe.encode("utf-8", "surrogateescape")

@@ -12,6 +12,7 @@ import calendar
 import hmac
 import re
 import time
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -124,10 +125,7 @@ def _credential(text: str, stamp: str, *, code: str) -> tuple[str, Scope]:
 
 def check_time(claim: Claim, now: float) -> None:
     """Raise S3Error when the claim is not valid now."""
-    try:
-        made = calendar.timegm(time.strptime(claim.stamp, "%Y%m%dT%H%M%SZ"))
-    except ValueError as error:
-        raise S3Error("AccessDenied", "the time of the signature is no time") from error
+    made = _seconds(claim.stamp)
     if made > now + MAX_SKEW:
         raise S3Error("RequestNotReadyYet", "the request is not valid yet: check the clock of the client")
     if claim.expires is not None:
@@ -137,6 +135,15 @@ def check_time(claim: Claim, now: float) -> None:
         raise S3Error(
             "RequestTimeTooSkewed", "the clocks of client and server differ by more than 15 minutes: set the client's"
         )
+
+
+@lru_cache(maxsize=256)
+def _seconds(stamp: str) -> int:
+    """A time as signatures write it. Many requests of one second have the same. Raises S3Error."""
+    try:
+        return calendar.timegm(time.strptime(stamp, "%Y%m%dT%H%M%SZ"))
+    except ValueError as error:
+        raise S3Error("AccessDenied", "the time of the signature is no time") from error
 
 
 def check_signature(claim: Claim, request: S3Request, *, secret: str | None, keys: SigningKeys) -> None:

@@ -31,6 +31,16 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
         "minio>=7.2.18,!=7.2.19,<8",
         "pyarrow>=20",
     ),
+    # Dataframes and tables over S3.
+    "tables": (
+        "s3fs>=2025.9",
+        "pyarrow>=20",
+        "polars>=1.30",
+        "deltalake>=1.0",
+        "duckdb>=1.3",
+        "duckdb-extension-httpfs",
+    ),
+    "cli": ("awscli>=1.40,<2",),
 }
 ROOT = Path(__file__).parents[2]
 

@@ -2,7 +2,7 @@
 """Published clients of other projects, as they are, against a real server.
 
 A script in `clients/` runs in an environment of its own, where nothing of lakehouse is installed. Its first lines name
-the environment; each function `check_...` in it is one test here.
+the environment; each function `check_...` in it is one test here. A line `# deep` marks them as such.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from tests.compat.environments import ENVIRONMENTS, interpreter
 if TYPE_CHECKING:
     from tests.running import RunningServer
 
+DEEP = re.compile(r"^# deep$", re.MULTILINE)
 CLIENTS = Path(__file__).parent / "clients"
 ENVIRONMENT = re.compile(r"^# environment: (\w+)$", re.MULTILINE)
 SECONDS = 240
@@ -42,8 +43,13 @@ def checks(script: Path) -> list[str]:
     return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")]
 
 
+def marks(script: Path) -> list[pytest.MarkDecorator]:
+    group = pytest.mark.xdist_group(script.stem)
+    return [group, pytest.mark.deep] if DEEP.search(script.read_text()) else [group]
+
+
 CASES = [
-    pytest.param(script, check, id=f"{script.stem}-{check[6:]}", marks=pytest.mark.xdist_group(script.stem))
+    pytest.param(script, check, id=f"{script.stem}-{check[6:]}", marks=marks(script))
     for script in scripts()
     for check in checks(script)
 ]
