@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from operator import itemgetter
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -13,10 +14,20 @@ from lakehouse.db.statement import Statement
 from lakehouse.meta.repositories import encode_metadata
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lakehouse.db.port import Database, Row
 
 _COLUMNS = "id, parents, root, committer, message, created, metadata, generation, version"
-_WIDTH = 9
+_CHAIN = (  # a commit's parents are a JSON array of strings of 64 digits: the first begins at the third character
+    "with recursive chain(id, parents, root, generation, paths, created, depth) as ("
+    "select id, parents, root, generation, paths, created, 0 from commits where repository = ? and id = ? union all "
+    "select c.id, c.parents, c.root, c.generation, c.paths, c.created, chain.depth + 1 from chain "
+    "join commits c on c.repository = ? and c.id = substr(chain.parents, 3, 64) where chain.depth < ?) "
+    "select id, parents, root, generation, paths, created, depth from chain"
+)
+_ONE_PARENT = 68
+"""Characters of an array of one parent."""
 _parents = msgspec.json.Decoder(tuple[str, ...])
 _metadata = msgspec.json.Decoder(dict[str, str])
 
@@ -24,7 +35,7 @@ _metadata = msgspec.json.Decoder(dict[str, str])
 def _commit(row: Row) -> Commit:
     return Commit(
         id=CommitId(row[0]),
-        parents=tuple(CommitId(parent) for parent in _parents.decode(row[1])),
+        parents=_parents_of(row[1]),
         root=MetaRangeId(row[2]),
         committer=row[3],
         message=row[4],
@@ -41,12 +52,41 @@ async def find(db: Database, repository: RepositoryId, commit_id: str) -> Commit
     return None if row is None else _commit(row)
 
 
-async def find_with_paths(db: Database, repository: RepositoryId, commit_id: str) -> tuple[Commit, bytes | None] | None:
-    """The commit of this id, and the filter over the paths that it changed against its first parent (None: unknown)."""
-    row = await db.one(
-        f"select {_COLUMNS}, paths from commits where repository = ? and id = ?", (repository, commit_id)
-    )
-    return None if row is None else (_commit(row), row[_WIDTH])
+class Ancestor(NamedTuple):
+    """What a walk through history needs of a commit. `paths` is the filter over what it changed (None: unknown)."""
+
+    id: CommitId
+    parents: tuple[CommitId, ...]
+    root: MetaRangeId
+    generation: int
+    paths: bytes | None
+    created: int
+
+
+async def first_parents(db: Database, repository: RepositoryId, commit_id: CommitId, *, limit: int) -> list[Ancestor]:
+    """A commit, its first parent, the first parent of that one and so on: up to `limit`, in one statement."""
+    rows = await db.all(_CHAIN, (repository, commit_id, repository, limit - 1))
+    rows.sort(key=itemgetter(6))
+    return [Ancestor(row[0], _parents_of(row[1]), *row[2:6]) for row in rows]
+
+
+def _parents_of(text: str) -> tuple[CommitId, ...]:
+    if len(text) == _ONE_PARENT:
+        return (CommitId(text[2:66]),)
+    return tuple(CommitId(parent) for parent in _parents.decode(text))
+
+
+async def find_many(db: Database, repository: RepositoryId, ids: Sequence[CommitId]) -> dict[CommitId, Commit]:
+    """Commits by their ids; those that are not there are left out."""
+    found: dict[CommitId, Commit] = {}
+    for at in range(0, len(ids), 500):
+        part = ids[at : at + 500]
+        marks = ", ".join("?" * len(part))
+        rows = await db.all(
+            f"select {_COLUMNS} from commits where repository = ? and id in ({marks})", (repository, *part)
+        )
+        found |= {commit.id: commit for commit in map(_commit, rows)}
+    return found
 
 
 async def find_by_prefix(db: Database, repository: RepositoryId, prefix: str) -> list[Commit]:

@@ -11,21 +11,23 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.errors import CommitNotFound
 from lakehouse.core.records import Page
-from lakehouse.format.changed_paths import may_contain, may_contain_prefix
+from lakehouse.format.changed_paths import Probe, may_contain_prefix, prefix_probe
 from lakehouse.format.entry import same_identity
 from lakehouse.meta import commits
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup
 from lakehouse.versioning import resolve
+from lakehouse.versioning.ancestors import Ancestors
 from lakehouse.versioning.ancestry import descending
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from lakehouse.core.ids import CommitId
-    from lakehouse.core.records import Commit, Repository
+    from lakehouse.core.records import Commit
+    from lakehouse.meta.commits import Ancestor
+    from lakehouse.tree.store import NodeStore
     from lakehouse.versioning.lake import Lake
 
 BREATH = 256
@@ -53,82 +55,84 @@ async def log_commits(lake: Lake, repository: str, ref: str, query: LogQuery) ->
     repo, head = await resolve.commit(lake, repository, ref)
     after = (await resolve.commit(lake, repository, query.after))[1].id if query.after else None
     stop_at = (await resolve.commit(lake, repository, query.stop_at))[1].id if query.stop_at else None
-    found: list[Commit] = []
+    ancestors = Ancestors(lake.db, repo.id)
+    touches = _Touches(lake.tree(repo), ancestors, query)
+    found: list[CommitId] = []
     skipping = after is not None
-    scanned = 0
-    async with aclosing(walk(lake, repo, head, query)) as history:
-        async for commit, known in history:
-            scanned += 1
+    more = False
+    async with aclosing(walk(ancestors, head.id, query)) as history:
+        async for commit in history:
             if skipping:
                 skipping = commit.id != after
-            elif await _touches(lake, repo, commit, known, query):
+            elif await touches(commit):
                 if len(found) == query.amount:
-                    return Page(tuple(found), has_more=True)
-                found.append(commit)
+                    more = True
+                    break
+                found.append(commit.id)
                 if query.exact and len(found) == query.amount:
                     break
             if commit.id == stop_at:
                 break
-            if scanned % BREATH == 0:
-                await asyncio.sleep(0)
-    return Page(tuple(found))
+    by_id = await commits.find_many(lake.db, repo.id, found)
+    return Page(tuple(by_id[one] for one in found), has_more=more)
 
 
-async def walk(
-    lake: Lake, repository: Repository, head: Commit, query: LogQuery
-) -> AsyncGenerator[tuple[Commit, bytes | None], None]:
-    """Commits from `head` down, each once and with the filter over its paths (None: unknown, or not asked for).
+async def walk(ancestors: Ancestors, head: CommitId, query: LogQuery) -> AsyncGenerator[Ancestor, None]:
+    """Commits from `head` down, each once.
 
     By creation date, then generation, then id, all descending: commits of one second come child before parent.
     """
-    filtered = bool(query.objects or query.prefixes)
-    heap: list[tuple[int, int, str, Commit, bytes | None]] = []
+    heap: list[tuple[int, int, str, Ancestor]] = []
     seen: set[CommitId] = set()
-    wanted: Sequence[CommitId] = (head.id,)
+    wanted: Sequence[CommitId] = (head,)
+    visited = 0
     while wanted or heap:
         for commit_id in wanted:
             if commit_id not in seen:
                 seen.add(commit_id)
-                found, known = await _read(lake, repository, commit_id, filtered=filtered)
-                heappush(heap, (-found.created, -found.generation, descending(found.id), found, known))
+                found = await ancestors.get(commit_id)
+                heappush(heap, (-found.created, -found.generation, descending(found.id), found))
         if not heap:
             return
-        *_, commit, known = heappop(heap)
+        *_, commit = heappop(heap)
         wanted = ()
         if query.since is None or commit.created >= query.since:
-            yield commit, known
+            yield commit
             wanted = commit.parents[:1] if query.first_parent else commit.parents
+        visited += 1
+        if visited % BREATH == 0:
+            await asyncio.sleep(0)
 
 
-async def _read(
-    lake: Lake, repository: Repository, commit_id: CommitId, *, filtered: bool
-) -> tuple[Commit, bytes | None]:
-    if not filtered:
-        return await resolve.get_commit(lake, repository, commit_id), None
-    found = await commits.find_with_paths(lake.db, repository.id, commit_id)
-    if found is None:
-        raise CommitNotFound
-    return found
+class _Touches:
+    """Whether a commit with a single parent changed one of the wanted paths; all commits do when none are named."""
 
+    def __init__(self, tree: NodeStore, ancestors: Ancestors, query: LogQuery) -> None:
+        self._tree = tree
+        self._ancestors = ancestors
+        self._objects = [(path, Probe(path)) for path in query.objects]
+        self._prefixes = [(prefix, prefix_probe(prefix)) for prefix in query.prefixes]
 
-async def _touches(lake: Lake, repository: Repository, commit: Commit, known: bytes | None, query: LogQuery) -> bool:
-    """Whether a commit with a single parent changed one of the wanted paths; all do when none are named."""
-    if not query.objects and not query.prefixes:
-        return True
-    if len(commit.parents) != 1:
-        return False
-    objects = [path for path in query.objects if may_contain(known, path)]
-    prefixes = [prefix for prefix in query.prefixes if may_contain_prefix(known, prefix)]
-    if not objects and not prefixes:
-        return False
-    parent = await resolve.get_commit(lake, repository, commit.parents[0])
-    tree = lake.tree(repository)
-    for path in objects:
-        old, new = await lookup(tree, parent.root, path), await lookup(tree, commit.root, path)
-        if old != new and (old is None or new is None or not same_identity(old, new)):
+    async def __call__(self, commit: Ancestor) -> bool:
+        if not self._objects and not self._prefixes:
             return True
-    for prefix in prefixes:
-        async with aclosing(diff(tree, parent.root, commit.root, prefix=prefix)) as pages:
-            if await anext(pages, None):
+        if len(commit.parents) != 1:
+            return False
+        objects = [path for path, probe in self._objects if probe(commit.paths)]
+        prefixes = [
+            prefix
+            for prefix, probe in self._prefixes
+            if (may_contain_prefix(commit.paths, prefix) if probe is None else probe(commit.paths))
+        ]
+        if not objects and not prefixes:
+            return False
+        old = (await self._ancestors.look(commit.parents[0])).root
+        for path in objects:
+            before, after = await lookup(self._tree, old, path), await lookup(self._tree, commit.root, path)
+            if before != after and (before is None or after is None or not same_identity(before, after)):
                 return True
-    return False
+        for prefix in prefixes:
+            async with aclosing(diff(self._tree, old, commit.root, prefix=prefix)) as pages:
+                if await anext(pages, None):
+                    return True
+        return False

@@ -31,12 +31,14 @@ ROUTES = {
 ADDED_OPERATIONS = {
     "createSession",
     "revokeSessions",
+    "blamePrefix",
     "copyPrefix",
     "getPhysicalAddresses",
     "getPrefixUsage",
     "linkPhysicalAddresses",
     "listMergeConflicts",
     "listReflog",
+    "logPath",
     "movePrefix",
 }
 ADDED_PARAMETERS: set[tuple[str, str, str]] = set()

@@ -14,6 +14,7 @@ from lakehouse.sdk._async.commits import Commits
 from lakehouse.sdk._async.config import Configuration
 from lakehouse.sdk._async.groups import Groups
 from lakehouse.sdk._async.health import Health
+from lakehouse.sdk._async.history import History
 from lakehouse.sdk._async.metadata import Metadata
 from lakehouse.sdk._async.multipart import Multipart
 from lakehouse.sdk._async.objects import Objects
@@ -90,6 +91,7 @@ class AsyncClient:
         self.refs = Refs(self._transport)
         self.objects = Objects(self._transport)
         self.prefixes = Prefixes(self._transport)
+        self.history = History(self._transport)
         self.staging = Staging(self._transport)
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)

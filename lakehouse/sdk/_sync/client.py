@@ -14,6 +14,7 @@ from lakehouse.sdk._sync.commits import Commits
 from lakehouse.sdk._sync.config import Configuration
 from lakehouse.sdk._sync.groups import Groups
 from lakehouse.sdk._sync.health import Health
+from lakehouse.sdk._sync.history import History
 from lakehouse.sdk._sync.metadata import Metadata
 from lakehouse.sdk._sync.multipart import Multipart
 from lakehouse.sdk._sync.objects import Objects
@@ -90,6 +91,7 @@ class Client:
         self.refs = Refs(self._transport)
         self.objects = Objects(self._transport)
         self.prefixes = Prefixes(self._transport)
+        self.history = History(self._transport)
         self.staging = Staging(self._transport)
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)

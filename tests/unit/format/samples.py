@@ -44,6 +44,8 @@ CHILDREN = [
 ]
 INNER_KEYS = [b"m", b"z"]
 INNER_VALUES = [pack_child(child) for child in CHILDREN]
+FIRST_FILTER = bytes.fromhex("01cb5aab96aea46239")
+"""What version 1 made of PATHS."""
 PATHS = [b"a", b"tables/orders/part-0.parquet", b"tables/orders/part-1.parquet", b"dir/"]
 
 
@@ -87,11 +89,14 @@ def samples() -> dict[str, bytes]:
         "commit-first": canonical_bytes_of(FIRST),
         "commit-merge": canonical_bytes_of(MERGE),
         "record-first": encode_commit(FIRST),
-        "record-merge": encode_commit(MERGE, paths=paths_filter(PATHS)),
+        "record-merge": encode_commit(MERGE, paths=FIRST_FILTER),
         "record-foreign": encode_commit(FOREIGN),
-        "paths": paths_filter(PATHS) or b"",
-        "paths-none": paths_filter([]) or b"",
     }
+
+
+def second() -> dict[str, bytes]:
+    """As `samples`, of what has a second version."""
+    return {"paths": paths_filter(PATHS) or b"", "paths-none": paths_filter([]) or b""}
 
 
 def compressed() -> dict[str, bytes]:
@@ -112,7 +117,8 @@ def canonical_bytes_of(commit: Commit) -> bytes:
 
 
 if __name__ == "__main__":
-    for name, data in {**samples(), **compressed()}.items():
-        path = Path(sys.argv[1]) / f"{name}.v1"
-        if not path.exists():
-            path.write_bytes(data)
+    for version, made in (("v1", {**samples(), **compressed()}), ("v2", second())):
+        for name, data in made.items():
+            path = Path(sys.argv[1]) / f"{name}.{version}"
+            if not path.exists():
+                path.write_bytes(data)

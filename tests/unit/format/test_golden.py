@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bytes of format version 1 stay as they are, for ever, and the oracle msgpack reads them as the documents say."""
+"""The bytes of each format version stay as they are, for ever, and the oracle msgpack reads them as documents say."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 import xxhash
 
 from lakehouse.format.boundary import TABLE_1
-from lakehouse.format.changed_paths import may_contain
+from lakehouse.format.changed_paths import may_contain, may_contain_prefix
 from lakehouse.format.commit import decode_commit
 from lakehouse.format.entry import unpack
 from lakehouse.format.node import decode_node, unpack_children
@@ -21,8 +21,8 @@ from tests.unit.format import samples
 FOLDER = Path(__file__).parents[2] / "data" / "format"
 
 
-def kept(name):
-    return (FOLDER / f"{name}.v1").read_bytes()
+def kept(name, version=1):
+    return (FOLDER / f"{name}.v{version}").read_bytes()
 
 
 @pytest.mark.parametrize("name", samples.samples())
@@ -30,9 +30,15 @@ def test_the_same_bytes_are_made_again(name):
     assert samples.samples()[name] == kept(name)
 
 
+@pytest.mark.parametrize("name", samples.second())
+def test_the_same_bytes_of_second_versions_are_made_again(name):
+    assert samples.second()[name] == kept(name, 2)
+
+
 def test_every_kept_file_is_read_by_a_test():
     assert {path.name for path in FOLDER.iterdir()} == {
-        f"{name}.v1" for name in (*samples.samples(), *samples.compressed())
+        *(f"{name}.v1" for name in (*samples.samples(), *samples.compressed(), *samples.second())),
+        *(f"{name}.v2" for name in samples.second()),
     }
 
 
@@ -103,10 +109,33 @@ def test_a_commit_is_what_its_document_says(name):
     assert hashlib.sha256(data).hexdigest() == commit.id
 
 
-def test_the_kept_filter_holds_its_paths_and_their_directories():
+@pytest.mark.parametrize("version", [1, 2])
+def test_the_kept_filter_holds_its_paths_and_their_directories(version):
     for path in (*samples.PATHS, b"tables/", b"tables/orders/"):
-        assert may_contain(kept("paths"), path)
-    assert not any(may_contain(kept("paths"), b"other/%d" % number) for number in range(5))
+        assert may_contain(kept("paths", version), path)
+    assert not any(may_contain(kept("paths", version), b"other/%d" % number) for number in range(5))
+    assert not may_contain(kept("paths-none", version), b"a")
+    assert not may_contain_prefix(kept("paths-none", version), b"a")
+
+
+def test_the_kept_filter_is_what_its_document_says():
+    data = kept("paths", 2)
+    bits = int.from_bytes(data[1:], "little")
+    expected = 0
+    items = {
+        b"a",
+        b"tables/",
+        b"tables/orders/",
+        b"tables/orders/part-0.parquet",
+        b"tables/orders/part-1.parquet",
+        b"dir/",
+    }
+    for item in items:
+        digest = xxhash.xxh3_128_intdigest(item)
+        high, low = digest >> 64, digest & (2**64 - 1)
+        for step in range(7):
+            expected |= 1 << ((low + step * high + (step**3 - step) // 6) % 2**64 % (16 * 8))
+    assert (data[0], len(data), bits) == (2, 17, expected)
 
 
 def test_boundary_table_1_is_the_one_that_is_written_down():

@@ -109,7 +109,7 @@ async def finished(work: Any) -> Any:
 
 LISTS = [
     (tag, name)
-    for tag in ("repositories", "branches", "tags", "refs", "objects", "users", "groups", "policies")
+    for tag in ("repositories", "branches", "tags", "refs", "objects", "history", "users", "groups", "policies")
     for name in dir(getattr(Client("http://lake.example", transport=NOWHERE), tag))
     if name.startswith("each_")
 ]
@@ -120,10 +120,11 @@ ITEM = {
     "new_commit_id": "", "operation": "commit", "actor": "a", "request_id": "",
     "statement": [{"effect": "allow", "resource": "*", "action": ["fs:*"]}],
 }  # fmt: skip
+ITEM["commit"] = dict(ITEM)
 
 
 def test_all_lists_are_known() -> None:
-    assert len(LISTS) == 14
+    assert len(LISTS) == 16
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
