@@ -9,13 +9,15 @@ from msgspec import UNSET
 
 from lakehouse.api import shapes
 from lakehouse.api.services import actor
+from lakehouse.core import records
+from lakehouse.core.ids import CommitId, MetaRangeId
 from lakehouse.versioning import commit as engine
-from lakehouse.versioning import resolve
+from lakehouse.versioning import commit_record, resolve
 
 if TYPE_CHECKING:
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
-    from lakehouse.wire.commits import Commit, CommitCreation, CommitQuery
+    from lakehouse.wire.commits import Commit, CommitCreation, CommitQuery, CommitRecordCreation
 
 
 async def commit(services: Services, call: Call[CommitQuery, CommitCreation]) -> Commit:
@@ -40,3 +42,19 @@ async def commit(services: Services, call: Call[CommitQuery, CommitCreation]) ->
 async def get_commit(services: Services, call: Call[None, None]) -> Commit:
     _, found = await resolve.commit(services.lake, call.path["repository"], call.path["commitId"])
     return shapes.commit(found)
+
+
+async def create_commit_record(services: Services, call: Call[None, CommitRecordCreation]) -> None:
+    body = call.body
+    record = records.Commit(
+        id=CommitId(body.commit_id),
+        parents=tuple(CommitId(parent) for parent in body.parents),
+        root=MetaRangeId(body.metarange_id),
+        committer=body.committer,
+        message=body.message,
+        created=body.creation_date,
+        metadata=body.metadata,
+        generation=body.generation,
+        version=body.version,
+    )
+    await commit_record.create_commit_record(services.lake, call.path["repository"], record, force=body.force)

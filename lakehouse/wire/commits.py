@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Commits: make one, get one."""
+"""Commits: make one, get one, add one that was made elsewhere."""
 
 from __future__ import annotations
+
+from typing import Annotated
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from lakehouse.wire.numbers import Time
+from lakehouse.wire.numbers import Size, Time
 from lakehouse.wire.operation import BRANCH, REPOSITORY, Operation, need
 from lakehouse.wire.paging import Pagination
 
@@ -37,6 +39,21 @@ class CommitCreation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=Tr
     metadata: dict[str, str] = {}
     date: Time | UnsetType = UNSET
     allow_empty: bool = False
+    force: bool = False
+
+
+class CommitRecordCreation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """A commit that was made elsewhere, with its id. Of version 1, the id must be what the fields give."""
+
+    commit_id: str
+    version: Annotated[int, msgspec.Meta(ge=0, le=1)]
+    committer: str
+    message: str
+    metarange_id: str
+    creation_date: Time
+    parents: list[str]
+    metadata: dict[str, str] = {}
+    generation: Size
     force: bool = False
 
 
@@ -76,5 +93,16 @@ GET_COMMIT = Operation(
     allow=need("fs:ReadCommit", REPOSITORY),
     result=Commit,
 )
+CREATE_COMMIT_RECORD = Operation(
+    name="create_commit_record",
+    id="CreateCommitRecord",
+    method="POST",
+    path="/repositories/{repository}/commits",
+    tag="commits",
+    summary="Add a commit that was made elsewhere; no branch moves",
+    allow=need("fs:CreateCommit", REPOSITORY),
+    body=CommitRecordCreation,
+    status=204,
+)
 
-OPERATIONS = (COMMIT, GET_COMMIT)
+OPERATIONS = (COMMIT, GET_COMMIT, CREATE_COMMIT_RECORD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from .conftest import Repo, refused
+from .conftest import Repo, make, refused
 
 pytestmark = pytest.mark.anyio
 
@@ -176,3 +176,80 @@ async def test_unknown_repository(api) -> None:
     gone = Repo(api, "no-such-repository")
     refused(await gone.ask("GET", "/commits/main"), 404, "repository not found")
     refused(await gone.ask("POST", "/branches/main/commits", json={"message": "m"}), 404, "repository not found")
+
+
+def record(made: dict, **changes: object) -> dict:
+    """The body that adds a commit again."""
+    return {
+        "commit_id": made["id"],
+        "version": made["version"],
+        "committer": made["committer"],
+        "message": made["message"],
+        "metarange_id": made["meta_range_id"],
+        "creation_date": made["creation_date"],
+        "parents": made["parents"],
+        "metadata": made["metadata"],
+        "generation": made["generation"],
+    } | changes
+
+
+async def test_records_of_commits(api, repo) -> None:
+    """A history is added to a bare repository on the same storage, and a branch begins at its end."""
+    await repo.put("a")
+    made = await repo.commit("first", metadata={"k": "v"})
+    await repo.put("b")
+    last = await repo.commit("second")
+    root = await repo.done("GET", "/commits/main~2")
+    namespace = (await repo.done("GET"))["storage_namespace"]
+    bare = await make(api, bare=True, storage_namespace=namespace)
+    for one in (last, made, root):
+        answer = await bare.ask("POST", "/commits", json=record(one))
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert await bare.done("GET", f"/commits/{one['id']}") == one
+    assert (await bare.done("GET", "/branches"))["results"] == []
+    assert await bare.branch("main", last["id"]) == last["id"]
+    log = await bare.done("GET", "/refs/main/commits", params={"objects": "a"})
+    assert log["results"] == [made]
+    assert await bare.paths() == ["a", "b"]
+    refused(await bare.ask("POST", "/commits", json=record(made)), 409, "commit already exists: not unique")
+    assert await bare.done("GET", f"/commits/{made['id']}") == made
+
+
+async def test_records_that_are_refused(repo, frozen) -> None:
+    made = await repo.done("GET", "/commits/main")
+    other = "ab" * 32
+    for body, text in [
+        (record(made, commit_id=other), f"give {made['id']}"),
+        (record(made, message="other"), "commit_id"),
+        (record(made, commit_id="x", version=0), "64 hex digits"),
+        (record(made, commit_id=other, version=0, parents=["x"]), "parents"),
+        (record(made, commit_id=other, version=0, metarange_id="../x"), "metarange_id"),
+        (record(made, version=2), "version"),
+        (record(made, creation_date=-1), "creation_date"),
+        (record(made, generation="x"), "generation"),
+        ({}, "commit_id"),
+    ]:
+        refused(await repo.ask("POST", "/commits", json=body), 400, text)
+    foreign = record(made, commit_id=other, version=0)
+    refused(await frozen.ask("POST", "/commits", json=foreign), 403, "read-only repository")
+    assert (await frozen.ask("POST", "/commits", json=foreign | {"force": True})).status_code == 204
+    assert (await repo.ask("POST", "/commits", json=foreign)).status_code == 204
+    assert (await repo.done("GET", f"/commits/{other}"))["version"] == 0
+    refused(await repo.ask("GET", f"/commits/{'cd' * 32}"), 404, "not found")
+
+
+async def test_histories_without_a_common_commit(repo) -> None:
+    made = await repo.done("GET", "/commits/main")
+    foreign = record(made, commit_id="ab" * 32, version=0)
+    await repo.done("POST", "/commits", json=foreign)
+    await repo.branch("stranger", "ab" * 32)
+    await repo.put("a", branch="stranger")
+    await repo.commit(branch="stranger")
+    for method, path in (
+        ("GET", "/refs/stranger/merge/main"),
+        ("POST", "/refs/stranger/merge/main"),
+        ("GET", "/refs/main/diff/stranger"),
+        ("GET", "/refs/stranger/merge/main/conflicts"),
+    ):
+        refused(await repo.ask(method, path), 400, "no merge base")
+    assert await repo.diff("/refs/main/diff/stranger", type="two_dot") == [("added", "a")]

@@ -6,7 +6,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.sdk.requests import given
-from lakehouse.wire.commits import COMMIT, GET_COMMIT, Commit, CommitCreation, CommitQuery
+from lakehouse.wire.commits import (
+    COMMIT,
+    CREATE_COMMIT_RECORD,
+    GET_COMMIT,
+    Commit,
+    CommitCreation,
+    CommitQuery,
+    CommitRecordCreation,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,3 +54,7 @@ class Commits:
     async def get_commit(self, repository: str, ref: str) -> Commit:
         """The commit that any ref expression names. Raises CommitNotFound."""
         return await self._transport.call(GET_COMMIT, Commit, {"repository": repository, "commitId": ref})
+
+    async def create_commit_record(self, repository: str, record: CommitRecordCreation) -> None:
+        """Add a commit that was made elsewhere; no branch moves. Raises CommitExists, InvalidArgument."""
+        await self._transport.send(CREATE_COMMIT_RECORD, {"repository": repository}, body=record)

@@ -17,6 +17,7 @@ from lakehouse.core.errors import LakehouseError
 from lakehouse.sdk import AsyncClient, Client
 from lakehouse.sdk.described import ObjectHead, described
 from lakehouse.sdk.generate import synchronous
+from lakehouse.wire.commits import CommitRecordCreation
 from lakehouse.wire.multipart import CopyPartSource, UploadPart
 from lakehouse.wire.policies import Statement
 from lakehouse.wire.setup import CommPrefsInput
@@ -32,6 +33,9 @@ pytestmark = pytest.mark.anyio
 NOWHERE = httpx2.MockTransport(lambda _request: httpx2.Response(599))
 
 SAMPLES: dict[str, Any] = {
+    "record": CommitRecordCreation(
+        commit_id="c", version=0, committer="", message="", metarange_id="", creation_date=1, parents=[], generation=1
+    ),
     "events": [StatsEvent(class_="a", name="b", count=1)],
     "preferences": CommPrefsInput(feature_updates=True, security_updates=False),
     "metadata": {"k": "v"},
