@@ -29,7 +29,7 @@ from lakehouse.core.paths import MAX_PATH
 from lakehouse.format.entry import total_size
 from lakehouse.meta import refs, staging
 from lakehouse.tree.stats import Count
-from lakehouse.versioning import resolve, shown
+from lakehouse.versioning import compact, resolve, shown
 from lakehouse.versioning.fold import DEADLINE, fold_if_many
 from lakehouse.versioning.protection import require_writable
 
@@ -91,7 +91,7 @@ async def _transfer(
 ) -> Count:
     repo, seen = await resolve.branch(lake, repository, branch)
     await require_writable(lake, repo, seen.name, force=request.force)
-    async with lake.turns.of(seen.id):
+    async with lake.turn(seen.id) as turn:
         while True:
             await lake.db.apply(refs.seal(seen.id, StagingToken(random_token())))
             repo, current = await resolve.branch(lake, repository, branch)
@@ -100,7 +100,7 @@ async def _transfer(
             try:
                 return await _Transfer(lake, repo, current, request, allow).run(move=move)
             except LostRace:
-                continue
+                await turn.insist()
 
 
 class _Transfer:
@@ -199,3 +199,4 @@ class _Transfer:
             *staging.publish_beneath(self._branch, self._private, free=destination, now=self._lake.now)
         )
         fold_if_many(self._lake, self._repository, self._branch, refs.tokens_of(row[0]))
+        compact.staged(self._lake, self._repository, self._branch, self._objects)

@@ -19,7 +19,7 @@ from lakehouse.core.errors import (
     ProtectedBranch,
 )
 from lakehouse.meta import staging as rows
-from lakehouse.versioning import branches, listing, merge, objects, prefixes, protection, resolve
+from lakehouse.versioning import branches, compact, listing, merge, objects, prefixes, protection, resolve
 from lakehouse.versioning.prefixes import PrefixRequest
 from tests.lakes import ANN, changes, commit_all, error_of, link, seal, shown
 from tests.unit.tree.forest import entry
@@ -43,14 +43,17 @@ async def move(lake, repo, source, target, *, allow=anything, branch="main", **m
     return found.objects, found.bytes
 
 
-@pytest.fixture
-async def some(lake, repo):
-    """Committed a/1 a/2 a/x/3 ab b/1; staged and sealed a/2 again; staged a/4; a/1 is deleted."""
+@pytest.fixture(params=["rows", "base"])
+async def some(lake, repo, request):
+    """Committed a/1 a/2 a/x/3 ab b/1; staged and sealed (or folded) a/2 again; staged a/4; a/1 is deleted."""
     for path in ("a/1", "a/2", "a/x/3", "ab", "b/1"):
         await link(lake, repo, "main", path, path, size=10)
     await commit_all(lake, repo, "main")
     await link(lake, repo, "main", "a/2", "new")
-    await seal(lake, repo, "main")
+    if request.param == "base":
+        await compact.compact(lake, repo, (await resolve.branch(lake, repo, "main"))[1], anyway=True)
+    else:
+        await seal(lake, repo, "main")
     await link(lake, repo, "main", "a/4", "a/4")
     await objects.delete_object(lake, repo, "main", b"a/1")
 

@@ -7,7 +7,7 @@ import pytest
 
 from lakehouse.core.errors import InvalidRef, NotFound
 from lakehouse.meta import staging
-from lakehouse.versioning import listing, objects, resolve, tags
+from lakehouse.versioning import compact, listing, objects, resolve, tags
 from lakehouse.versioning.repositories import RepositoryRequest, create_repository
 from lakehouse.versioning.usage import get_prefix_usage
 from tests.lakes import commit_all, error_of, link, open_lake, seal
@@ -54,6 +54,9 @@ async def test_counts_are_what_listings_add_up_to(lake, repo):
     await objects.delete_object(lake, repo, "main", b"nowhere")
     for ref in ("main", "main$", "main@", "main~", "v1"):
         await agrees(lake, repo, ref)
+    await compact.compact(lake, repo, (await resolve.branch(lake, repo, "main"))[1], anyway=True)
+    await link(lake, repo, "main", "a/3", size=4000)
+    await agrees(lake, repo, "main")
     total = await get_prefix_usage(lake, repo, "v1", b"")
     assert (total.objects, total.bytes) == (41, sum(range(40)) + 3)
 
