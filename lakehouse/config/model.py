@@ -116,6 +116,8 @@ class Cache(msgspec.Struct, frozen=True):
 
     memory: ByteSize = 64 * 2**20
     """Most memory for tree nodes, in each worker."""
+    disk: ByteSize = 2**30
+    """Most room in the data directory for copies of the tree nodes of stores that are elsewhere; 0 for none."""
 
 
 class Limits(msgspec.Struct, frozen=True):

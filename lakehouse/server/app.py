@@ -29,8 +29,7 @@ from lakehouse.server.pages import pages
 from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
-from lakehouse.server.storage import open_stores, s3_side
-from lakehouse.tree.store import NodeCache
+from lakehouse.server.storage import node_cache, open_stores, s3_side
 from lakehouse.versioning.lake import Lake
 from lakehouse.versioning.sweeping import sweep_for_ever
 from lakehouse.wire.table import OPERATIONS
@@ -89,7 +88,7 @@ class Application:
         self._lake = Lake(
             db=db,
             stores=stores,
-            nodes=NodeCache(config.cache.memory),
+            nodes=node_cache(config, data_folder(config)),
             addresses=ring.signer(keys.ADDRESS),
             tokens=ring.signer(keys.STAGING_TOKEN),
             clock=clock,

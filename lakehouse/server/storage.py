@@ -17,6 +17,8 @@ from lakehouse.objects.local import open_local_store
 from lakehouse.objects.presign import EmbeddedPresigner
 from lakehouse.s3.app import S3App
 from lakehouse.s3.context import Buckets
+from lakehouse.tree.disk import DiskCache
+from lakehouse.tree.store import NodeCache
 from lakehouse.versioning.addresses import is_data
 from lakehouse.versioning.stores import Store, Stores
 
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
     from lakehouse.server.s3_callers import S3Callers
 
 FOLDER = "objects"
+CACHE_FOLDER = "cache/nodes"
 DRIVERS = {"s3": "lakehouse.objects.minio:open_minio_store"}
 """What opens the store of an `object_store.url`, by its scheme."""
 
@@ -83,6 +86,12 @@ def _opened(settings: ObjectStoreSettings | NamedStore, key: str, *, clock: Cloc
         home=bucket,
         comment=settings.description if isinstance(settings, NamedStore) else "",
     )
+
+
+def node_cache(config: Config, folder: Path) -> NodeCache:
+    """What remembers the nodes of trees; on disk those of stores that are not on this machine."""
+    disk = DiskCache(folder / CACHE_FOLDER, config.cache.disk) if config.cache.disk else None
+    return NodeCache(config.cache.memory, disk=disk)
 
 
 def presign_secret(ring: KeyRing) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes in the object store, and the memory that keeps those read lately.
+"""Nodes in the object store, and the memory and disk that keep those read lately.
 
 A node never changes, so what is cached stays right for ever. The cache's key holds the repository, because a bare id
 would let one repository read another's node.
@@ -11,7 +11,7 @@ import asyncio
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from lakehouse.core.errors import DataDamaged, StoredObjectNotFound
+from lakehouse.core.errors import DataDamaged, FormatUnknown, StoredObjectNotFound
 from lakehouse.core.offload import PAGE, WORTH_A_THREAD, breathe, offload
 from lakehouse.format.boundary import TABLE_1, Boundary
 from lakehouse.format.node import Node, decode_node
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lakehouse.core.ids import RepositoryId
     from lakehouse.format.node import Encoded
     from lakehouse.objects.port import ObjectStore
+    from lakehouse.tree.disk import DiskCache
 
 T = TypeVar("T")
 
@@ -39,10 +40,11 @@ NODE_TYPE = "application/octet-stream"
 class NodeCache:
     """Decoded nodes by (repository, id), least recently used out first, up to `budget` bytes of memory.
 
-    Belongs to one event loop's thread.
+    Belongs to one event loop's thread. `disk` keeps nodes of stores that are not on this machine.
     """
 
-    def __init__(self, budget: int) -> None:
+    def __init__(self, budget: int, *, disk: DiskCache | None = None) -> None:
+        self.disk = disk
         self._budget = budget
         self._used = 0
         self._nodes: OrderedDict[tuple[int, str], Node] = OrderedDict()
@@ -104,6 +106,7 @@ class NodeStore:
         self._prefix = prefix
         self._gate = gate or asyncio.Semaphore(CONCURRENCY)
         self._batches = objects if isinstance(objects, BatchStore) else None
+        self._disk = cache.disk if self._batches is None else None
         self.boundary = boundary
 
     def location(self, node_id: str) -> Location:
@@ -147,6 +150,7 @@ class NodeStore:
         batch = list(nodes)
         if self._batches is None:
             await _all([self._put(node) for node in batch])
+            await self._keep([(node.id, node.body) for node in batch])
         else:
             smalls = [Small(self.location(node.id), node.body, node.id[:ETAG]) for node in batch]
             for at in range(0, len(smalls), _TOGETHER):
@@ -159,12 +163,36 @@ class NodeStore:
             await self._objects.put(self.location(node.id), node.body, size=len(node.body), content_type=NODE_TYPE)
 
     async def _load(self, node_ids: Sequence[str]) -> list[Node]:
-        bodies = await _all([self._get(node_id) for node_id in node_ids])
-        items = sum(map(len, bodies)) * WORTH_A_THREAD // (2 * _BYTES_A_PAGE)
-        nodes = await offload(items, self._decoded, node_ids, bodies)
-        for node_id, node in zip(node_ids, nodes, strict=True):
-            self._cache.put(self._repository, node_id, node)
+        nodes = await self._load_from_disk(node_ids)
+        missing = [node_id for node_id in node_ids if node_id not in nodes]
+        if missing:
+            bodies = await _all([self._get(node_id) for node_id in missing])
+            read = await offload(_work(bodies), self._decoded, missing, bodies)
+            nodes.update(zip(missing, read, strict=True))
+            await self._keep(zip(missing, bodies, strict=True))
+        for node_id in node_ids:
+            self._cache.put(self._repository, node_id, nodes[node_id])
+        return [nodes[node_id] for node_id in node_ids]
+
+    async def _load_from_disk(self, node_ids: Sequence[str]) -> dict[str, Node]:
+        """Those of the nodes of which this machine has a sound copy."""
+        if self._disk is None:
+            return {}
+        return await asyncio.to_thread(self._sound_copies, self._disk, node_ids)
+
+    def _sound_copies(self, disk: DiskCache, node_ids: Sequence[str]) -> dict[str, Node]:
+        nodes = {}
+        for node_id, body in disk.read(self._repository, node_ids).items():
+            try:
+                nodes[node_id] = decode_node(body, node_id=node_id, table=self.boundary.id)
+            except (DataDamaged, FormatUnknown):
+                disk.drop(self._repository, node_id)
+            breathe()
         return nodes
+
+    async def _keep(self, nodes: Iterable[tuple[str, bytes]]) -> None:
+        if self._disk is not None:
+            await asyncio.to_thread(self._disk.write, self._repository, list(nodes))
 
     async def _get(self, node_id: str) -> bytes:
         async with self._gate:
@@ -183,6 +211,10 @@ class NodeStore:
             nodes.append(decode_node(body, node_id=node_id, table=self.boundary.id))
             breathe()
         return nodes
+
+
+def _work(bodies: list[bytes]) -> int:
+    return sum(map(len, bodies)) * WORTH_A_THREAD // (2 * _BYTES_A_PAGE)
 
 
 async def _all(calls: list[Coroutine[Any, Any, T]]) -> list[T]:

@@ -4,15 +4,16 @@
 from __future__ import annotations
 
 import asyncio
+import tracemalloc
 
 import pytest
 
 from lakehouse.core.errors import DataDamaged, StorageFull, StorageUnavailable
 from lakehouse.core.ids import RepositoryId
-from lakehouse.format.node import encode_node
+from lakehouse.format.node import decode_node, encode_node
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
-from tests.unit.tree.forest import SMALL, CountingStore, small_store
+from tests.unit.tree.forest import SMALL, CountingStore, entry, small_store
 
 pytestmark = pytest.mark.anyio
 
@@ -90,6 +91,28 @@ def test_the_memory_keeps_what_was_used_last_within_its_budget():
     assert cache.used == 3 * nodes[0].node.footprint
     cache.clear()
     assert cache.used == 0
+
+
+def leaf(number):
+    """A leaf of real sizes, as it is when it was read from a store."""
+    keys = [b"tables/part=%05d/file-%08d.parquet" % (number, at) for at in range(1000)]
+    made = encode_node(0, keys, [entry(at, address=f"{at:020}") for at in range(1000)], table=SMALL.id)
+    return made.id, decode_node(made.body, node_id=made.id, table=SMALL.id)
+
+
+def test_the_budget_is_one_of_real_memory():
+    budget = 8 << 20
+    tracemalloc.start()
+    try:
+        cache = NodeCache(budget)
+        before, _ = tracemalloc.get_traced_memory()
+        for number in range(100):
+            cache.put(ONE, *leaf(number))
+        used = tracemalloc.get_traced_memory()[0] - before
+    finally:
+        tracemalloc.stop()
+    assert 0.8 * budget < used <= budget
+    assert cache.used <= budget
 
 
 class SlowStore(CountingStore):
