@@ -8,6 +8,7 @@ import pytest
 from lakehouse.core.ids import EMPTY_TREE
 from lakehouse.format.boundary import TABLE_1
 from lakehouse.format.entry import TOMBSTONE
+from lakehouse.format.node import unpack_children
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
@@ -200,6 +201,42 @@ async def test_a_merge_reads_and_writes_what_changed(store, objects, items):
     assert (merged.changed, merged.source_changed, merged.conflicts) == (1, True, [])
     assert len(objects.written) <= depth
     assert len(objects.read) <= 6 * depth
+
+
+async def nodes_of(store, root):
+    """All nodes of a tree by id."""
+    found, todo = {}, [root]
+    while todo:
+        node_id = todo.pop()
+        found[node_id] = await store.read(node_id)
+        if found[node_id].level:
+            todo += [child.id.hex() for child in unpack_children(found[node_id].values)]
+    return found
+
+
+async def test_a_merge_reads_no_subtree_that_only_one_side_changed_or_none(store, objects, items):
+    keys = keys_of(NUMBER)
+    base = await planted(store, items)
+    ours = (await apply(store, base, paged({key: entry(50) for key in keys[:1000]}))).root
+    theirs = (await apply(store, base, paged({key: entry(51) for key in keys[2000:2100]}))).root
+    trees = {name: await nodes_of(store, root) for name, root in (("base", base), ("ours", ours), ("theirs", theirs))}
+    forget(objects)
+    assert (await merge(store, base, ours, theirs)).changed == 100
+    read = {key.rpartition("/")[2] for key in objects.read}
+    near = (keys[1950], keys[2150])
+    for name, tree in trees.items():
+        far = [node_id for node_id, node in tree.items() if not node.level and not near[0] < node.keys[-1] < near[1]]
+        assert len(far) > 400, name
+        last = max(far, key=lambda node_id: tree[node_id].keys[-1])
+        assert read & set(far) <= {last}  # which may end with the data, and so has to be cut again
+        whole = [
+            node_id
+            for node_id, node in tree.items()
+            if node.level and (node.keys[-1] < near[0] or unpack_children(node.values[:1])[0].first > near[1])
+        ]
+        assert len(read & set(whole)) <= max(node.level for node in tree.values()), name
+    unread = set(trees["ours"]) - set(trees["base"]) - read
+    assert len(unread) > 150  # what ours alone changed
 
 
 async def test_a_merge_without_changes_of_the_source_says_so(store, items):
