@@ -9,6 +9,7 @@ import msgspec
 
 from lakehouse.wire.errors import Error
 from lakehouse.wire.operation import Access, Operation
+from lakehouse.wire.packed import MSGPACK
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -69,6 +70,8 @@ def _described(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
             content["multipart/form-data"] = {"schema": {"type": "object", "properties": {"content": _BINARY}}}
         elif operation.raw_body:
             content["application/x-ndjson"] = {"schema": {"type": "string"}}
+        if operation.packed:
+            content[MSGPACK] = {"schema": _BINARY}
         described["requestBody"] = {"required": operation.body_required, "content": content}
     if operation.allow is Access.NOBODY_ASKED:
         described["security"] = []
@@ -95,6 +98,8 @@ def _parameters(operation: Operation) -> list[dict[str, Any]]:
 def _responses(operation: Operation, schemas: dict[str, Any]) -> dict[str, Any]:
     result = bytes if operation.raw_result and operation.method != "HEAD" else operation.result
     responses = {str(operation.status): _response(result, schemas)}
+    if operation.packed:
+        responses[str(operation.status)]["content"][MSGPACK] = {"schema": _BINARY}
     for status, kind in operation.also.items():
         responses[str(status)] = _response(kind, schemas)
     responses["default"] = _response(Error, schemas)

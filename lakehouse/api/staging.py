@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -12,17 +13,21 @@ from lakehouse.api.errors import status_of
 from lakehouse.api.services import importing
 from lakehouse.asgi.conditional import only_if_absent
 from lakehouse.asgi.items import ItemReader
-from lakehouse.core.errors import InvalidArgument, LakehouseError, StagingMoved
+from lakehouse.asgi.responses import PACKED_HEADERS, Response, packed_bytes
+from lakehouse.core.errors import InvalidArgument, StagingMoved
 from lakehouse.core.paths import parse_path
 from lakehouse.versioning import staging
+from lakehouse.wire.packed import PAGE, wants_packed
 from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
 
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
+    from lakehouse.core.errors import LakehouseError
     from lakehouse.core.ids import EntryPath
+    from lakehouse.core.records import StagingLocation
     from lakehouse.wire import staging as wire
     from lakehouse.wire.objects import ObjectStats, PathQuery
 
@@ -56,7 +61,9 @@ async def link_physical_address(services: Services, call: Call[PathQuery, wire.S
     return shapes.object_stats(linked)
 
 
-async def get_physical_addresses(services: Services, call: Call[None, wire.AddressesCreation]) -> PathLocationList:
+async def get_physical_addresses(
+    services: Services, call: Call[None, wire.AddressesCreation]
+) -> PathLocationList | Response:
     repository, paths = call.path["repository"], call.body.paths
     parsed = []
     for number, path in enumerate(paths):
@@ -65,25 +72,34 @@ async def get_physical_addresses(services: Services, call: Call[None, wire.Addre
             parsed.append(parse_path(path))
         except InvalidArgument as error:
             raise error.within(f"item {number}") from error.__cause__
-    locations = await staging.get_physical_addresses(
+        if number % PAGE == PAGE - 1:
+            await asyncio.sleep(0)
+    pages = await staging.get_physical_addresses(
         services.lake,
         repository,
         call.path["branch"],
         parsed,
         presign=shapes.presign_for(call, wanted=call.body.presign),
     )
-    return PathLocationList(
-        [
-            PathLocation(
-                path=path,
-                physical_address=location.physical_address,
-                token=location.token,
-                presigned_url=location.presigned_url or UNSET,
-                presigned_url_expiry=UNSET if location.expires is None else location.expires,
-            )
-            for path, location in zip(paths, locations, strict=True)
-        ]
+    if wants_packed(call.header(b"accept")):
+        return Response(200, list(PACKED_HEADERS), _packed(pages))
+    return PathLocationList([item async for page in pages for item in map(_path_location, page)])
+
+
+def _path_location(found: tuple[EntryPath, StagingLocation]) -> PathLocation:
+    path, location = found
+    return PathLocation(
+        path=path.decode(),
+        physical_address=location.physical_address,
+        token=location.token,
+        presigned_url=location.presigned_url or UNSET,
+        presigned_url_expiry=UNSET if location.expires is None else location.expires,
     )
+
+
+async def _packed(pages: AsyncIterator[list[tuple[EntryPath, StagingLocation]]]) -> AsyncIterator[bytes]:
+    async for page in pages:
+        yield packed_bytes(map(_path_location, page))
 
 
 async def link_physical_addresses(
@@ -101,7 +117,7 @@ async def link_physical_addresses(
             if atomic:
                 linked += len(answers)
             else:
-                linked += sum(not isinstance(answer, LakehouseError) for answer in answers)
+                linked += answers.count(None)
                 results += [_result(item, answer) for item, answer in zip(items, answers, strict=True)]
         await batch.finish()
     except BaseException:
@@ -115,25 +131,28 @@ async def _add(
     items: list[LinkItem],
     call: Call[wire.LinkPhysicalAddressesQuery, None],
     may_import: Callable[[str], object],
-) -> list[staging.Linked | LakehouseError]:
-    """The answer of each item. What has no path that could be linked never gets to the batch.
+) -> list[LakehouseError | None]:
+    """What is wrong with each item. What has no path that could be linked never gets to the batch.
 
     Of an atomic batch, the first error is raised.
     """
     links: list[staging.Link] = []
     wrong: dict[int, LakehouseError] = {}
     for number, item in enumerate(items):
-        presign = shapes.presign_for(call, wanted=bool(item.staging.presigned_url))
+        presign = shapes.presign_for(call, wanted=True) if item.staging.presigned_url else None
         try:
             links.append(_link(parse_path(item.path), item, may_import, presign))
         except InvalidArgument as error:
             wrong[number] = error
             if call.query.atomic:
                 break
-    answers = iter(await batch.add(links))
-    if wrong and call.query.atomic:
+    answers = await batch.add(links)
+    if not wrong:
+        return answers
+    if call.query.atomic:
         raise wrong[len(links)].within(f"item {batch.count}")
-    return [wrong[number] if number in wrong else next(answers) for number in range(len(items))]
+    rest = iter(answers)
+    return [wrong[number] if number in wrong else next(rest) for number in range(len(items))]
 
 
 def _link(
@@ -158,8 +177,8 @@ def _link(
     )
 
 
-def _result(item: LinkItem, answer: staging.Linked | LakehouseError) -> LinkResult:
-    if not isinstance(answer, LakehouseError):
+def _result(item: LinkItem, answer: LakehouseError | None) -> LinkResult:
+    if answer is None:
         return LinkResult(path=item.path)
     moved = answer.location if isinstance(answer, StagingMoved) else None
     return LinkResult(

@@ -22,11 +22,12 @@ from lakehouse.asgi.origin import Origin
 from lakehouse.asgi.query import query_reader
 from lakehouse.asgi.request_id import RequestIds
 from lakehouse.asgi.resources import resource_builder
-from lakehouse.asgi.responses import JSON_HEADERS, Response, json_bytes, json_response, text_response
+from lakehouse.asgi.responses import JSON_HEADERS, Response, json_bytes, json_response, packed_response, text_response
 from lakehouse.asgi.router import MethodNotAllowed, Router
 from lakehouse.core.errors import LakehouseError, Unauthenticated
 from lakehouse.wire.errors import Error
 from lakehouse.wire.operation import Access
+from lakehouse.wire.packed import wants_packed
 
 if TYPE_CHECKING:
     from lakehouse.asgi.types import Receive, Scope, Send
@@ -51,7 +52,7 @@ logger = logging.getLogger(__name__)
 class _Binding:
     """An operation with all that serving it needs, looked up once."""
 
-    __slots__ = ("body", "handler", "needs", "open", "operation", "query", "shielded", "status", "text")
+    __slots__ = ("body", "handler", "needs", "open", "operation", "packed", "query", "shielded", "status", "text")
 
     def __init__(self, operation: Operation, handler: Handler, limits: Limits) -> None:
         self.operation = operation
@@ -60,12 +61,13 @@ class _Binding:
         self.body = (
             None
             if operation.body is None or operation.raw_body
-            else body_reader(operation.body, required=operation.body_required, limits=limits)
+            else body_reader(operation.body, required=operation.body_required, limits=limits, packed=operation.packed)
         )
         self.open = operation.allow is Access.NOBODY_ASKED
         self.needs = None if isinstance(operation.allow, Access) else resource_builder(operation)
         self.shielded = operation.mutates
         self.status = operation.status
+        self.packed = operation.packed
         self.text = operation.result is str
 
 
@@ -149,6 +151,8 @@ class ApiApp:
             return Response(binding.status)
         if binding.text:
             return text_response(binding.status, result)
+        if binding.packed and wants_packed(call.header(b"accept")):
+            return packed_response(binding.status, result)
         return Response(binding.status, list(JSON_HEADERS), json_bytes(result))
 
     async def _admit(self, binding: _Binding, call: AnyCall) -> None:

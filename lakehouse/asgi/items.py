@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Long bodies of many items, NDJSON or a JSON array, decoded in pages as they come in.
+"""Long bodies of many items, NDJSON, a JSON array or MessagePack, decoded in pages as they come in.
 
 Invariant: neither the body nor its items are ever all in memory, and no decoding step is longer than a page.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 import msgspec
 
 from lakehouse.core.errors import BodyTooLarge, InvalidArgument
+from lakehouse.wire.packed import MAX_ITEM, PAGE, Cutter, PackedItems, is_packed
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -19,10 +20,6 @@ if TYPE_CHECKING:
     from lakehouse.asgi.call import Call
 
 T = TypeVar("T")
-
-PAGE = 1000
-MAX_ITEM = 64 * 1024
-"""Most bytes of one item."""
 
 _TOKEN = re.compile(rb'(?P<open>")[^"\\]*(?:\\.[^"\\]*)*(?P<close>"?)|[{}\[\]]', re.DOTALL)
 _BLANK = b" \t\r\n"
@@ -36,16 +33,21 @@ class ItemReader(Generic[T]):
     """Decodes items of one type; made once."""
 
     def __init__(self, item: type[T]) -> None:
+        self._packed = PackedItems(item)
         self._decode = msgspec.json.Decoder(item).decode
         self._decode_lines = msgspec.json.Decoder(item).decode_lines
         self._decode_list = msgspec.json.Decoder(list[item]).decode  # type: ignore[valid-type]
 
     async def pages(self, call: Call[Any, Any]) -> AsyncIterator[list[T]]:
-        """The items of a body, at most `PAGE` at a time, in order. The first byte tells the form.
+        """The items of a body, at most `PAGE` at a time, in order. Its type tells MessagePack, the first byte an array.
 
         Raises InvalidArgument naming the item (counted from 0), BodyTooLarge for an item that is far
         above `MAX_ITEM` bytes, IncompleteBody. Items before the wrong one may have been handed out already.
         """
+        if is_packed(call.header(b"content-type")):
+            async for items in self._unpacked(call):
+                yield items
+            return
         cutter: _Lines | _Array | None = None
         at = 0
         async for chunk in call.stream():
@@ -66,6 +68,15 @@ class ItemReader(Generic[T]):
         for page in cutter.finish() if cutter else ():
             yield self._decoded(page, at, cutter)
             at += len(page)
+
+    async def _unpacked(self, call: Call[Any, Any]) -> AsyncIterator[list[T]]:
+        cutter = Cutter()
+        at = 0
+        async for chunk in call.stream():
+            for page in cutter.feed(chunk):
+                yield self._packed.page(page, at=at)
+                at += len(page)
+        cutter.finish()
 
     def _quick(self, cutter: _Array, chunk: bytes) -> list[T] | None:
         """All whole items of an array so far, if the place to cut can be guessed; a wrong guess cannot be decoded."""

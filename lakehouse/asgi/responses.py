@@ -12,16 +12,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lakehouse.wire.packed import MSGPACK
+
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterable
 
     from lakehouse.asgi.types import Headers, Receive, Send
 
 JSON_HEADERS = ((b"content-type", b"application/json"), (b"x-content-type-options", b"nosniff"))
 TEXT_HEADERS = ((b"content-type", b"text/plain; charset=utf-8"), (b"x-content-type-options", b"nosniff"))
+PACKED_HEADERS = ((b"content-type", MSGPACK.encode()), (b"x-content-type-options", b"nosniff"))
 NO_BODY = frozenset({204, 304})
 
 _encode = msgspec.json.Encoder().encode
+_pack = msgspec.msgpack.Encoder().encode
 
 
 class Response:
@@ -56,6 +60,16 @@ class Response:
 def json_response(status: int, value: object) -> Response:
     """`value` as JSON and a newline."""
     return Response(status, list(JSON_HEADERS), json_bytes(value))
+
+
+def packed_response(status: int, value: object) -> Response:
+    """`value` as MessagePack."""
+    return Response(status, list(PACKED_HEADERS), _pack(value))
+
+
+def packed_bytes(values: Iterable[object]) -> bytes:
+    """Values as MessagePack, one after another."""
+    return b"".join([_pack(value) for value in values])
 
 
 def json_bytes(value: object) -> bytes:

@@ -39,6 +39,11 @@ _PUT_IF_SAME = (
     "update staged set value = ? where path = ? and value = ? "
     "and token = (select staging_token from refs where id = ? and version = ?)"
 )
+_UNDER = (
+    "insert into staged(token, path, value) values %s on conflict(token, path) do update set value = excluded.value"
+)
+_TOGETHER = 50
+"""Rows of one statement where rows are many: two thirds of the time of a statement each."""
 DROPPED_AT_ONCE = 100
 """Tokens that one transaction of the sweeper looks at."""
 
@@ -80,13 +85,18 @@ def put_many(branch: BranchId, rows: Sequence[tuple[bytes, bytes]]) -> Statement
     )
 
 
-def put_many_under(token: StagingToken, rows: Sequence[tuple[bytes, bytes]]) -> Statement:
-    """Stage many (path, value) under a token that no branch shows yet."""
-    return Statement(
-        "insert into staged(token, path, value) values (?, ?, ?) "
-        "on conflict(token, path) do update set value = excluded.value",
-        many=tuple((token, path, value) for path, value in rows),
-    )
+def put_many_under(token: StagingToken, rows: Sequence[tuple[bytes, bytes]]) -> list[Statement]:
+    """Stage many (path, value), each path once, under a token that no branch shows yet."""
+    cut = len(rows) - len(rows) % _TOGETHER
+    groups = [rows[at : at + _TOGETHER] for at in range(0, cut, _TOGETHER)]
+    statements = []
+    if groups:
+        many = tuple([tuple([part for path, value in group for part in (token, path, value)]) for group in groups])
+        statements.append(Statement(_UNDER % ", ".join(["(?, ?, ?)"] * _TOGETHER), many=many))
+    if cut < len(rows) or not groups:
+        rest = tuple([(token, path, value) for path, value in rows[cut:]])
+        statements.append(Statement(_UNDER % "(?, ?, ?)", many=rest))
+    return statements
 
 
 def reserve(token: StagingToken, *, until: int) -> Statement:

@@ -11,6 +11,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from lakehouse.core.errors import InvalidArgument, Unavailable
+from lakehouse.wire.packed import MSGPACK, PackedItems
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,8 +21,12 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 API = "/api/v1"
-NDJSON = "application/x-ndjson"
 JSON = "application/json"
+PACKED = {"content-type": MSGPACK, "accept": MSGPACK}
+"""Headers of a request that speaks MessagePack and hears it."""
+
+
+_FOREIGN = "the answer is not what the API sends; is the endpoint right?"
 
 
 def base_url(endpoint: str) -> str:
@@ -69,7 +74,23 @@ def decoded(content: bytes, kind: type[T]) -> T:
     try:
         return msgspec.json.decode(content, type=kind)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Unavailable(f"the answer is not what the API sends; is the endpoint right? ({error})") from error
+        raise Unavailable(f"{_FOREIGN} ({error})") from error
+
+
+def packed(content: bytes, kind: type[T]) -> T:
+    """As `decoded`, of MessagePack."""
+    try:
+        return msgspec.msgpack.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise Unavailable(f"{_FOREIGN} ({error})") from error
+
+
+def unpacked(content: bytes, kind: type[T]) -> list[T]:
+    """An answer's body as a stream of MessagePack values of `kind`. Raises Unavailable as `decoded`."""
+    try:
+        return PackedItems(kind).all([content])
+    except InvalidArgument as error:
+        raise Unavailable(f"{_FOREIGN} ({error})") from error
 
 
 def given(value: T | None) -> T | UnsetType:

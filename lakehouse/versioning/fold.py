@@ -64,7 +64,7 @@ async def _fold(lake: Lake, branch: Branch) -> bool:
     await lake.db.apply(staging.reserve(target, until=lake.now + DEADLINE))
     async for page in changes.rows(lake.db, branch.sealed):
         for at in range(0, len(page), staging.PAGE):
-            await lake.db.apply(staging.put_many_under(target, page[at : at + staging.PAGE]))
+            await lake.db.apply(*staging.put_many_under(target, page[at : at + staging.PAGE]))
         await asyncio.sleep(0)
     try:
         await lake.db.apply(

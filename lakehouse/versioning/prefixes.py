@@ -190,7 +190,7 @@ class _Transfer:
 
     async def _write(self, rows: list[Row]) -> None:
         for at in range(0, len(rows), staging.PAGE):
-            await self._lake.db.apply(staging.put_many_under(self._private, rows[at : at + staging.PAGE]))
+            await self._lake.db.apply(*staging.put_many_under(self._private, rows[at : at + staging.PAGE]))
         await asyncio.sleep(0)
 
     async def _publish(self) -> None:

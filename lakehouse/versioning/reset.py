@@ -81,14 +81,14 @@ async def _restore(lake: Lake, repository: Repository, branch: Branch, start: by
             rows += page
             if len(rows) > AT_ONCE:
                 private = private or await _reserved(lake)
-                await lake.db.apply(staging.put_many_under(private, rows))
+                await lake.db.apply(*staging.put_many_under(private, rows))
                 rows = []
     if private is None:
         await lake.db.apply(*guard, *([staging.put_many(branch.id, rows)] if rows else []))
         return
     fresh = StagingToken(random_token())
     try:
-        await lake.db.apply(staging.put_many_under(private, rows))
+        await lake.db.apply(*staging.put_many_under(private, rows))
         [_, _, [shown], _] = await lake.db.apply(
             *guard, *staging.publish(branch.id, private, fresh=fresh, epoch=None, now=lake.now)
         )

@@ -8,7 +8,9 @@ that a commit has taken is refused with a fresh location (StagingMoved); one wit
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -30,7 +32,7 @@ from lakehouse.versioning.fold import fold_if_many
 from lakehouse.versioning.protection import require_not_read_only, require_writable
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from lakehouse.core.records import Branch, Repository
     from lakehouse.db.statement import Statement
@@ -38,6 +40,10 @@ if TYPE_CHECKING:
 
 PUBLISH_ABOVE = 1000
 """Rows of an atomic batch that still go in one transaction."""
+_PAGE = 500
+"""Addresses that are made without a pause; one that is presigned takes 15 us."""
+_TOKENS = 100
+"""Tokens whose epochs a batch remembers: mostly there is one."""
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -97,10 +103,24 @@ async def get_physical_address(
 
 async def get_physical_addresses(
     lake: Lake, repository: str, branch: str, paths: Sequence[EntryPath], *, presign: Presign | None = None
-) -> list[StagingLocation]:
-    """One location for each path, in order."""
+) -> AsyncIterator[list[tuple[EntryPath, StagingLocation]]]:
+    """Pages of the paths in order, each path with its location; others may run between two pages.
+
+    Raises RepositoryNotFound, BranchNotFound; and Unsupported at once when the store cannot presign.
+    """
     repo, seen = await resolve.branch(lake, repository, branch)
-    return [location(lake, repo, seen, path, presign) for path in paths]
+    if paths:
+        location(lake, repo, seen, paths[0], presign)
+    return _locations(lake, repo, seen, paths, presign)
+
+
+async def _locations(
+    lake: Lake, repository: Repository, branch: Branch, paths: Sequence[EntryPath], presign: Presign | None
+) -> AsyncIterator[list[tuple[EntryPath, StagingLocation]]]:
+    for at in range(0, len(paths), _PAGE):
+        if at:
+            await asyncio.sleep(0)
+        yield [(path, location(lake, repository, branch, path, presign)) for path in paths[at : at + _PAGE]]
 
 
 async def link_physical_address(
@@ -155,12 +175,14 @@ class Batch:
         self._held: dict[bytes, bytes] = {}
         self._epoch: int | None = None
         self._with_token: Link | None = None
+        self._epochs: dict[str, int] = {}
+        self._storing: asyncio.Task[object] | None = None
         self.count = 0
         """Links of an atomic batch so far."""
 
-    async def add(self, links: Sequence[Link]) -> list[Linked | LakehouseError]:
-        """Take up to a few thousand links; the answer of each, in order. An atomic batch raises the first error, with
-        the number of its item, counted from 0.
+    async def add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
+        """Take up to a thousand links; of each, in order, what is wrong with it. An atomic batch raises the first
+        error, with the number of its item, counted from 0.
         """
         while True:
             try:
@@ -168,24 +190,22 @@ class Batch:
             except StagingMoved:
                 if self._atomic:
                     raise
+                self._epochs.clear()
                 name = self._branch.name
                 self._repository, self._branch = await resolve.branch(self._lake, self._repository.name, name)
 
-    async def _add(self, links: Sequence[Link]) -> list[Linked | LakehouseError]:
+    async def _add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
         self._epoch = self._epoch if self._atomic else None
-        answers: list[Linked | LakehouseError] = []
+        answers: list[LakehouseError | None] = []
         rows: dict[bytes, bytes] = {}
         for number, link in enumerate(links):
             try:
-                linked = await self._check(link)
-                packed = pack(linked.entry)
+                rows[link.path] = await self._packed(link)
+                answers.append(None)
             except LakehouseError as error:
                 if self._atomic:
                     raise error.within(f"item {self.count + number}") from error.__cause__
                 answers.append(error)
-                continue
-            rows[link.path] = packed
-            answers.append(linked)
         if self._atomic:
             await self._hold(rows)
             self.count += len(links)
@@ -219,6 +239,7 @@ class Batch:
                 compact.staged(lake, self._repository, branch, len(self._held))
             return
         await self._flush()
+        await self._stored()
         fresh = StagingToken(random_token())
         [[row], _] = await lake.db.apply(
             *staging.publish(branch.id, self._private, fresh=fresh, epoch=self._epoch, now=lake.now)
@@ -228,6 +249,8 @@ class Batch:
 
     async def abandon(self) -> None:
         """Let go of the rows of an atomic batch that failed; nothing happens when it was published after all."""
+        with suppress(LakehouseError):
+            await self._stored()
         if self._private is not None:
             await self._lake.db.apply(staging.abandon(self._private, now=self._lake.now))
 
@@ -235,15 +258,28 @@ class Batch:
         """What must still hold when links with a token are staged."""
         return [] if self._epoch is None else [staging.require_epoch(self._branch.id, self._epoch)]
 
-    async def _check(self, link: Link) -> Linked:
+    async def _packed(self, link: Link) -> bytes:
+        """The entry of a link, if it may be staged."""
         require_not_read_only(self._repository, force=link.force)
-        linked = await _accept(self._lake, self._repository, self._branch, link)
-        epoch = _epoch(self._lake, self._repository, self._branch, link)
-        if epoch is not None:
-            if epoch != self._branch.epoch:
-                raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, link.presign))
-            self._epoch, self._with_token = epoch, link
-        return linked
+        relative = addresses.issued(self._lake, self._repository, self._branch, link.path, link.physical_address)
+        if relative is None:
+            entry = (await _accept(self._lake, self._repository, self._branch, link)).entry
+        else:
+            entry = _entry(self._lake, link, relative)
+        if link.token:
+            self._check_token(link, link.token)
+        return pack(entry)
+
+    def _check_token(self, link: Link, token: str) -> None:
+        epoch = self._epochs.get(token)
+        if epoch is None:
+            epoch = tokens.epoch_of(self._lake.tokens, self._repository, self._branch, token)
+            if len(self._epochs) >= _TOKENS:
+                self._epochs.clear()
+            self._epochs[token] = epoch
+        if epoch != self._branch.epoch:
+            raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, link.presign))
+        self._epoch, self._with_token = epoch, link
 
     async def _hold(self, rows: dict[bytes, bytes]) -> None:
         self._held.update(rows)
@@ -256,12 +292,23 @@ class Batch:
             await self._flush()
 
     async def _flush(self) -> None:
+        """Store what is held, while the next items are read: one page of writes is under way at most."""
         if self._private is None or not self._held:
             return
         rows = list(self._held.items())
         self._held.clear()
+        await self._stored()
+        self._storing = asyncio.get_running_loop().create_task(self._store(self._private, rows))
+
+    async def _store(self, private: StagingToken, rows: list[tuple[bytes, bytes]]) -> None:
         for at in range(0, len(rows), staging.PAGE):
-            await self._lake.db.apply(staging.put_many_under(self._private, rows[at : at + staging.PAGE]))
+            await self._lake.db.apply(*staging.put_many_under(private, rows[at : at + staging.PAGE]))
+
+    async def _stored(self) -> None:
+        """Wait for what is under way; raises what became of it."""
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            await storing
 
 
 async def open_batch(lake: Lake, repository: str, branch: str, *, atomic: bool) -> Batch:
@@ -305,10 +352,14 @@ async def _accept(lake: Lake, repository: Repository, branch: Branch, link: Link
     address, kind, store = await addresses.accept(lake, repository, branch, link.path, link.physical_address)
     if kind is AddressKind.FULL and link.may_import is not None:
         link.may_import(address)
+    return Linked(link.path, _entry(lake, link, address, kind=kind, store=store), link.physical_address)
+
+
+def _entry(lake: Lake, link: Link, address: str, *, kind: AddressKind = AddressKind.RELATIVE, store: str = "") -> Entry:
     checksum = link.checksum.strip('" \t\r\n')
     if not checksum:
         raise MissingValue("checksum is required: required value: validation error")
-    entry = Entry(
+    return Entry(
         address=address,
         kind=kind,
         size=link.size,
@@ -318,7 +369,6 @@ async def _accept(lake: Lake, repository: Repository, branch: Branch, link: Link
         metadata=link.metadata,
         store=store,
     )
-    return Linked(link.path, entry, link.physical_address)
 
 
 def _epoch(lake: Lake, repository: Repository, branch: Branch, link: Link) -> int | None:

@@ -66,7 +66,8 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     `name` is the one name of the operation in every layer, `id` its operationId on the wire. `path` is below `/api/v1`.
     `result` None: the answer has no body; `str`: plain text; else JSON. `also` tells the types of answers with other
     statuses. `raw_body`: the handler reads the stream itself and `body` documents it only; `raw_result`: the handler
-    answers with bytes. `headers` are the request headers that the operation reads beside the general ones.
+    answers with bytes. `packed`: body and answer may be MessagePack, if Content-Type and Accept say so. `headers` are
+    the request headers that the operation reads beside the general ones.
     """
 
     name: str
@@ -85,6 +86,7 @@ class Operation(msgspec.Struct, frozen=True, kw_only=True, eq=False):
     headers: tuple[str, ...] = ()
     raw_body: bool = False
     raw_result: bool = False
+    packed: bool = False
     deprecated: bool = False
 
     @property

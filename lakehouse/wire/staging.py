@@ -136,6 +136,7 @@ GET_PHYSICAL_ADDRESSES = Operation(
     allow=DYNAMIC,
     body=AddressesCreation,
     result=PathLocationList,
+    packed=True,
 )
 LINK_PHYSICAL_ADDRESSES = Operation(
     name="link_physical_addresses",
@@ -143,13 +144,14 @@ LINK_PHYSICAL_ADDRESSES = Operation(
     method="PUT",
     path="/repositories/{repository}/branches/{branch}/staging/links",
     tag="staging",
-    summary="Link many uploaded objects: a JSON array, or NDJSON that may be streamed",
+    summary="Link many uploaded objects: a JSON array, NDJSON or MessagePack, which may be streamed",
     allow=DYNAMIC,
     query=LinkPhysicalAddressesQuery,
     body=list[LinkItem],
     result=LinkResultList,
     also={409: StagingLocation},
     raw_body=True,
+    packed=True,
 )
 
 OPERATIONS = (GET_PHYSICAL_ADDRESS, LINK_PHYSICAL_ADDRESS, GET_PHYSICAL_ADDRESSES, LINK_PHYSICAL_ADDRESSES)

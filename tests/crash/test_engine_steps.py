@@ -89,7 +89,9 @@ async def links_if_absent(lake):
 
 async def batches(lake):
     paths = [parse_path(f"p/{number:04}") for number in range(1100)]
-    where = await staging.get_physical_addresses(lake, "lakes", "main", paths)
+    where = [
+        one async for page in await staging.get_physical_addresses(lake, "lakes", "main", paths) for _, one in page
+    ]
     batch = await staging.open_batch(lake, "lakes", "main", atomic=True)
     wanted = [
         staging.Link(path=path, physical_address=at.physical_address, checksum="b", size=1)

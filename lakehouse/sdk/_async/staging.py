@@ -14,7 +14,7 @@ import msgspec
 from lakehouse.core.errors import StagingMoved
 from lakehouse.sdk._async.objects import Objects
 from lakehouse.sdk._async.sources import Source
-from lakehouse.sdk.requests import NDJSON, decoded
+from lakehouse.sdk.requests import PACKED, packed, unpacked
 from lakehouse.wire.objects import ObjectStats, PathQuery
 from lakehouse.wire.staging import (
     GET_PHYSICAL_ADDRESS,
@@ -27,6 +27,7 @@ from lakehouse.wire.staging import (
     LinkPhysicalAddressesQuery,
     LinkResult,
     LinkResultList,
+    PathLocation,
     PathLocationList,
     StagingLocation,
     StagingMetadata,
@@ -144,7 +145,10 @@ class Staging:
         """Addresses for up to 10,000 paths, in their order."""
         body = AddressesCreation(paths=list(paths), presign=presign)
         place = {"repository": repository, "branch": branch}
-        return await self._transport.call(GET_PHYSICAL_ADDRESSES, PathLocationList, place, body=body)
+        response = await self._transport.deliver(
+            GET_PHYSICAL_ADDRESSES, place, content=msgspec.msgpack.encode(body), headers=PACKED
+        )
+        return PathLocationList(unpacked(response.content, PathLocation))
 
     async def link_physical_addresses(
         self, repository: str, branch: str, items: Sequence[LinkItem], *, atomic: bool = False
@@ -156,16 +160,16 @@ class Staging:
 
         async def stream() -> AsyncIterator[bytes]:
             for at in range(0, len(items), PIECE):
-                yield b"".join([msgspec.json.encode(item) + b"\n" for item in items[at : at + PIECE]])
+                yield b"".join(map(msgspec.msgpack.encode, items[at : at + PIECE]))
 
         response = await self._transport.deliver(
             LINK_PHYSICAL_ADDRESSES,
             {"repository": repository, "branch": branch},
             query=LinkPhysicalAddressesQuery(atomic=atomic),
             content=stream,
-            headers={"content-type": NDJSON},
+            headers=PACKED,
         )
-        return decoded(response.content, LinkResultList)
+        return packed(response.content, LinkResultList)
 
     async def link_all(self, repository: str, branch: str, items: Sequence[LinkItem]) -> int:
         """Link many uploaded objects, all or none; how many. Goes on with the new token as `link` does."""

@@ -18,15 +18,16 @@ from lakehouse.api.errors import error_response, location_of
 from lakehouse.asgi.dispatch import ApiApp
 from lakehouse.asgi.form import read_upload
 from lakehouse.asgi.items import ItemReader
-from lakehouse.asgi.responses import Response, redirection
+from lakehouse.asgi.responses import PACKED_HEADERS, Response, packed_bytes, redirection
 from lakehouse.core import records
 from lakehouse.core.errors import BranchNotFound, ObjectNotFound, StagingMoved, Unauthenticated
 from lakehouse.core.ids import UserId
 from lakehouse.sdk import AsyncClient, Client, Retry
 from lakehouse.wire.branches import Ref, RefList
 from lakehouse.wire.objects import ObjectStats
+from lakehouse.wire.packed import MSGPACK
 from lakehouse.wire.paging import page_of
-from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
+from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation
 from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
@@ -116,10 +117,10 @@ class Server:
         return location_of(self.location(call.query.path))
 
     async def get_physical_addresses(self, _context: object, call: Any) -> Any:
+        assert call.header(b"accept") == call.header(b"content-type") == MSGPACK
         made = [(path, self.location(path)) for path in call.body.paths]
-        return PathLocationList(
-            [PathLocation(path=path, physical_address=one.physical_address, token=one.token) for path, one in made]
-        )
+        found = [PathLocation(path=path, physical_address=one.physical_address, token=one.token) for path, one in made]
+        return Response(200, list(PACKED_HEADERS), packed_bytes(found))
 
     def check(self, path: str, body: Any) -> None:
         if self.moves_before_link:

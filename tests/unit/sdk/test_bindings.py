@@ -104,7 +104,8 @@ async def test_methods_send_their_operations(kind: Any, operation: Operation) ->
     if operation.query is not None:
         msgspec.convert(dict(request.url.params), operation.query, strict=False)
     if content:
-        msgspec.json.decode(content, type=operation.body)
+        form = msgspec.msgpack if operation.packed else msgspec.json
+        form.decode(content, type=operation.body)
 
 
 async def finished(work: Any) -> Any:
