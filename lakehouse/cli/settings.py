@@ -32,7 +32,9 @@ _OPTIONS = {
     "database": click.option(
         "--database", metavar="URL", help="sqlite:PATH or postgresql://.. [DATA/metadata.sqlite]."
     ),
-    "object_store": click.option("--object-store", metavar="URL", help="s3://BUCKET [the embedded store in DATA]."),
+    "object_store": click.option(
+        "--object-store", metavar="URL", help="s3://, gs:// or az://BUCKET [the embedded store in DATA]."
+    ),
     "external_url": click.option("--external-url", metavar="URL", help="How clients reach the server."),
 }
 

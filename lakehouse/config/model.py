@@ -61,17 +61,27 @@ class ObjectStore(msgspec.Struct, frozen=True):
     """Where the bytes of objects and committed trees are kept."""
 
     url: str = ""
-    """`s3://BUCKET` of an S3-compatible store, or empty for the embedded store in the data directory."""
+    """`s3://BUCKET` of an S3-compatible store, `gs://BUCKET` of Google Cloud Storage, `az://CONTAINER` of Azure Blob
+    Storage, or empty for the embedded store in the data directory.
+    """
     bucket: str = "lake.local"
     """Name of the embedded store's bucket. It has a dot, which repository names cannot have."""
     endpoint: str = ""
-    """Of an S3-compatible store, such as `https://s3.example.org:9000`; empty for AWS."""
+    """Of an S3-compatible store, such as `https://s3.example.org:9000`, or of an emulator; empty for AWS, Google and
+    Azure themselves.
+    """
     region: str = "us-east-1"
     """Region of the S3-compatible store, and the one that the embedded store signs for."""
     access_key_id: str = ""
-    """Key for the S3-compatible store."""
+    """Key for the S3-compatible store; for Azure, the name of the storage account."""
     secret_access_key: Secret = Secret()
-    """Secret for the S3-compatible store."""
+    """Secret for the S3-compatible store; for Azure, the key of the storage account."""
+    credentials: str = ""
+    """File of a Google service account. Empty: the account of the machine, without presigned URLs."""
+    driver: Literal["minio", "obstore"] = "minio"
+    """How bytes of S3-compatible stores travel: `obstore` takes less CPU and needs `lakehouse[obstore]`, which Azure
+    always needs.
+    """
 
 
 class NamedStore(msgspec.Struct, frozen=True):
@@ -80,7 +90,7 @@ class NamedStore(msgspec.Struct, frozen=True):
     """
 
     url: str = ""
-    """`s3://BUCKET` of an S3-compatible store."""
+    """As `object_store.url`."""
     description: str = ""
     """What the store is for: shown to users who choose one."""
     endpoint: str = ""
@@ -91,6 +101,10 @@ class NamedStore(msgspec.Struct, frozen=True):
     """As `object_store.access_key_id`."""
     secret_access_key: Secret = Secret()
     """As `object_store.secret_access_key`."""
+    credentials: str = ""
+    """As `object_store.credentials`."""
+    driver: Literal["minio", "obstore"] = "minio"
+    """As `object_store.driver`."""
 
 
 class S3(msgspec.Struct, frozen=True):

@@ -37,7 +37,9 @@ class ByteRange(msgspec.Struct, frozen=True):
 
 
 class ObjectInfo(msgspec.Struct, frozen=True):
-    """What a store knows of an object. `etag` without quotes (MD5 in hex for single PUTs), `modified` in seconds."""
+    """What a store knows of an object. `modified` in seconds, `etag` without quotes: the MD5 in hex for what was put in
+    one piece, except that Azure tells marks of its own in all answers but that of `put`.
+    """
 
     size: int
     etag: str

@@ -103,6 +103,20 @@ def header_names(headers: Mapping[str, str]) -> dict[str, str]:
     return {name.lower(): value for name, value in headers.items()}
 
 
+def upload_headers(url: str) -> dict[str, str]:
+    """Headers that the store behind a presigned URL insists on: Azure, whose URLs carry a SAS, wants a kind of blob."""
+    names = {pair.partition("=")[0] for pair in url.partition("?")[2].split("&")}
+    return {"x-ms-blob-type": "BlockBlob"} if {"sig", "sv", "sr"} <= names else {}
+
+
+def stored_checksum(headers: Mapping[str, str]) -> str:
+    """The checksum of what was PUT to a store, by its answer: the MD5 in hex where it tells it, else its ETag."""
+    found = header_names(headers)
+    hashes = [part.strip().removeprefix("md5=") for part in found.get("x-goog-hash", "").split(",") if "md5=" in part]
+    digest = found.get("content-md5") or "".join(hashes[:1])
+    return base64.b64decode(digest).hex() if digest else found.get("etag", "").strip('"')
+
+
 def metadata_headers(metadata: Mapping[str, str] | None) -> dict[str, Any]:
     """User metadata of an upload through the API."""
     return {f"x-lakefs-meta-{key}": value.encode() for key, value in (metadata or {}).items()}

@@ -8,7 +8,7 @@ stores are reached by their names.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from lakehouse.auth import keys
 from lakehouse.config.model import NamedStore
@@ -23,6 +23,7 @@ from lakehouse.versioning.addresses import is_data
 from lakehouse.versioning.stores import Store, Stores
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lakehouse.auth.keys import KeyRing
@@ -36,8 +37,14 @@ if TYPE_CHECKING:
 
 FOLDER = "objects"
 CACHE_FOLDER = "cache/nodes"
-DRIVERS = {"s3": "lakehouse.objects.minio:open_minio_store"}
-"""What opens the store of an `object_store.url`, by its scheme."""
+DRIVERS = {
+    ("s3", "minio"): "lakehouse.objects.minio:open_minio_store",
+    ("s3", "obstore"): "lakehouse.objects.fast_s3:open_fast_s3_store",
+    ("gs", ""): "lakehouse.objects.gcs:open_gcs_store",
+    ("az", ""): "lakehouse.objects.azure:open_azure_store",
+}
+"""What opens the store of an `object_store.url`, by its scheme and, where there is a choice, by `driver`."""
+SCHEMES = tuple(dict.fromkeys(scheme for scheme, _ in DRIVERS))
 
 
 async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clock) -> tuple[Stores, LocalStore]:
@@ -65,23 +72,21 @@ def _opened(settings: ObjectStoreSettings | NamedStore, key: str, *, clock: Cloc
     """The store that a section of the settings describes. Raises BadConfiguration."""
     scheme, _, rest = settings.url.partition("://")
     bucket = rest.strip("/")
-    if scheme not in DRIVERS or not bucket or "/" in bucket:
-        known = " or ".join(f"{name}://BUCKET" for name in DRIVERS)
+    if scheme not in SCHEMES or not bucket or "/" in bucket:
+        known = " or ".join(f"{name}://BUCKET" for name in SCHEMES)
         raise BadConfiguration(f"{key}.url: {settings.url}: write {known}")
-    module, _, name = DRIVERS[scheme].partition(":")
-    objects = getattr(import_module(module), name)(
-        bucket=bucket,
-        endpoint=settings.endpoint,
-        region=settings.region,
-        access_key_id=settings.access_key_id,
-        secret_access_key=settings.secret_access_key.reveal(),
-        clock=clock,
-    )
+    try:
+        objects = _driver(scheme, settings.driver)(bucket=bucket, clock=clock, **_options(scheme, settings))
+    except ModuleNotFoundError as error:
+        raise BadConfiguration(f"{key}: this store needs a package: pip install 'lakehouse[obstore]'") from error
+    except BadConfiguration as error:
+        raise BadConfiguration(f"{key}: {error}") from error
+    description = objects.describe()
     return Store(
         id=storage_id,
         objects=cast("ObjectStore", objects),
-        description=objects.describe(),
-        presigner=cast("Presigner", objects),
+        description=description,
+        presigner=cast("Presigner", objects) if description.presign else None,
         uploads=cast("MultipartStore | None", getattr(objects, "uploads", None)),
         home=bucket,
         comment=settings.description if isinstance(settings, NamedStore) else "",
@@ -92,6 +97,23 @@ def node_cache(config: Config, folder: Path) -> NodeCache:
     """What remembers the nodes of trees; on disk those of stores that are not on this machine."""
     disk = DiskCache(folder / CACHE_FOLDER, config.cache.disk) if config.cache.disk else None
     return NodeCache(config.cache.memory, disk=disk)
+
+
+def _driver(scheme: str, driver: str) -> Callable[..., Any]:
+    module, _, name = (DRIVERS.get((scheme, "")) or DRIVERS[scheme, driver]).partition(":")
+    return cast("Callable[..., Any]", getattr(import_module(module), name))
+
+
+def _options(scheme: str, settings: ObjectStoreSettings | NamedStore) -> dict[str, str]:
+    """What an opener wants to know of a section of the settings."""
+    if scheme == "gs":
+        return {"endpoint": settings.endpoint, "credentials": settings.credentials}
+    return {
+        "endpoint": settings.endpoint,
+        "region": settings.region,
+        "access_key_id": settings.access_key_id,
+        "secret_access_key": settings.secret_access_key.reveal(),
+    }
 
 
 def presign_secret(ring: KeyRing) -> str:

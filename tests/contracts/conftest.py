@@ -9,12 +9,15 @@ import pytest
 
 from lakehouse.db.postgres import PostgresDatabase
 from lakehouse.db.sqlite import SqliteDatabase
+from lakehouse.objects.gcs import open_gcs_store
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.objects.minio import open_minio_store
 from lakehouse.objects.port import Location
+from tests.s3.foreign import moto_server
 from tests.s3.served import KEY, SECRET, served_s3
 
+from . import emulators
 from .databases import ADAPTERS
 from .stores import BUCKETS, B
 
@@ -34,6 +37,45 @@ async def _empty(store) -> None:
                 await store.uploads.abort(Location(bucket, upload.key), upload.id)
 
 
+@pytest.fixture(scope="session")
+def moto():
+    """An S3 server that we did not write."""
+    with moto_server(*BUCKETS, "other-bucket") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def azure():
+    with emulators.azurite(*BUCKETS, "other-bucket") as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def gcs():
+    with emulators.fake_gcs(*BUCKETS, "other-bucket") as found:
+        yield found
+
+
+def make(kind: str, request):
+    """A store of a kind that needs no preparation but its server's."""
+    if kind == "azure":
+        from lakehouse.objects.azure import open_azure_store
+
+        return open_azure_store(
+            bucket=B,
+            endpoint=request.getfixturevalue("azure"),
+            access_key_id=emulators.ACCOUNT,
+            secret_access_key=emulators.ACCOUNT_KEY,
+        )
+    if kind == "gcs":
+        return open_gcs_store(bucket=B, endpoint=request.getfixturevalue("gcs"))
+    opener = open_minio_store
+    if kind == "fast":
+        from lakehouse.objects.fast_s3 import open_fast_s3_store as opener
+    endpoint = request.getfixturevalue("moto" if kind == "moto" else "endpoint")
+    return opener(endpoint=endpoint, access_key_id=KEY, secret_access_key=SECRET, bucket=B)
+
+
 @pytest.fixture
 def opened(request, tmp_path):
     """Opens a store: `async with opened("minio") as store`."""
@@ -45,8 +87,7 @@ def opened(request, tmp_path):
         elif kind == "local":
             store = await open_local_store(tmp_path / "store")
         else:
-            endpoint = request.getfixturevalue("endpoint")
-            store = open_minio_store(endpoint=endpoint, access_key_id=KEY, secret_access_key=SECRET, bucket=B)
+            store = make(kind, request)
             await _empty(store)
         yield store
         await store.close()

@@ -22,15 +22,25 @@ from lakehouse.core.errors import (
 )
 from lakehouse.objects.port import ByteRange, Location, PutMode
 
-from .stores import B, at, stream
+from .stores import S3, B, at, kinds, stream
 
 pytestmark = pytest.mark.anyio
 
 LEAST = 5 * 1024 * 1024
 
 
-@pytest.fixture(params=["local", "minio"])
+MOTO_DIFFERS = {
+    "test_parts_come_by_pages": "it never says that more parts follow",
+    "test_parts_that_do_not_fit": "it does not mind the order of parts",
+    "test_an_upload_that_is_given_up": "it breaks on uploads that are gone",
+    "test_unfinished_uploads_are_listed": "its uploads all begin in 2010",
+}
+
+
+@pytest.fixture(params=kinds("local", *S3))
 async def store(request, opened):
+    if request.param == "moto" and request.node.originalname in MOTO_DIFFERS:
+        pytest.skip(f"moto: {MOTO_DIFFERS[request.node.originalname]}")
     async with opened(request.param) as made:
         yield made
 

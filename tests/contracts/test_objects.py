@@ -17,15 +17,14 @@ from lakehouse.core.errors import (
     RangeNotSatisfiable,
     StoredObjectNotFound,
 )
-from lakehouse.objects.minio import MinioStore
 from lakehouse.objects.port import ByteRange, Location, PutMode
 
-from .stores import B, at, stream
+from .stores import S3, B, at, kinds, named_by_content, refuses, stream
 
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture(params=["memory", "local", "minio"])
+@pytest.fixture(params=kinds("memory", "local", *S3, "gcs", "azure"))
 async def store(request, opened):
     async with opened(request.param) as made:
         yield made
@@ -42,7 +41,8 @@ async def test_what_was_put_is_what_comes_back(store):
     assert await reader.read() == b"hello"
     assert (reader.start, reader.length) == (0, 5)
     assert reader.info == await store.head(at("a/b"))
-    assert (reader.info.size, reader.info.etag) == (5, info.etag)
+    assert reader.info.size == 5
+    assert reader.info.etag == info.etag or not named_by_content(store)
     assert (reader.info.content_type, reader.info.metadata) == ("text/plain", {"owner": "me", "x": "ü"})
     assert abs(reader.info.modified - info.modified) < 2
 
@@ -134,10 +134,10 @@ async def test_what_is_not_there(store):
 
 
 async def test_a_folder_is_not_an_object_and_an_object_is_not_a_folder(store):
-    await store.put(at("a"), b"1")
-    await store.put(at("a/b"), b"2")
-    await store.put(at("a/"), b"3")
-    assert [await read(store, key) for key in ("a", "a/b", "a/")] == [b"1", b"2", b"3"]
+    keys = [key for key in ("a", "a/b", "a/") if not refuses(store, key)]
+    for key in keys:
+        await store.put(at(key), key.encode())
+    assert [await read(store, key) for key in keys] == [key.encode() for key in keys]
     with pytest.raises(StoredObjectNotFound):
         await store.head(at("A"))
 
@@ -254,7 +254,7 @@ ODD = [
 
 @pytest.mark.parametrize("key", ODD)
 async def test_odd_keys_are_just_keys(store, key):
-    if isinstance(store, MinioStore) and {".", ".."}.intersection(key.split("/")):
+    if refuses(store, key):
         with pytest.raises(InvalidAddress):
             await store.put(at(key), b"")
         return
@@ -275,11 +275,14 @@ async def test_keys_that_cannot_be(store, key):
 
 async def test_listing_is_in_order_of_bytes(store):
     keys = ["a", "a!", "a/", "a/b", "a0", "aa", "b", "B", "\u00e9", "\uffee", "\U0001f600", "_"]
+    keys = [key for key in keys if not refuses(store, key)]
+    if store.describe().kind == "azure":
+        keys.remove("\U0001f600")  # the emulator sorts it before the one above, as JavaScript does
     for key in keys:
         await store.put(at(key), b"")
     found, more = await store.list(B)
     assert ([line.key for line in found], more) == (sorted(keys, key=str.encode), False)
-    assert [line.key for line in (await store.list(B, prefix="a/"))[0]] == ["a/", "a/b"]
+    assert [line.key for line in (await store.list(B, prefix="a/"))[0]] == [key for key in ("a/", "a/b") if key in keys]
     assert [line.key for line in (await store.list(B, prefix="a", after="a/"))[0]] == ["a/b", "a0", "aa"]
     assert await store.list(B, prefix="a", after="b") == ([], False)
     assert [line.key for line in (await store.list(B, prefix="b", after="a"))[0]] == ["b"]
@@ -298,7 +301,8 @@ async def test_listing_by_pages(store):
         seen += [line.key for line in page]
     assert seen == keys
     (line,) = (await store.list(B, prefix="p/007"))[0]
-    assert (line.info.size, line.info.etag) == (5, hashlib.md5(b"p/007").hexdigest())
+    assert line.info.size == 5
+    assert line.info.etag == hashlib.md5(b"p/007").hexdigest() or not named_by_content(store)
 
 
 async def test_buckets_are_apart(store):
@@ -314,7 +318,7 @@ async def test_copy(store, size):
     data = os.urandom(size)
     await store.put(at("from"), data, content_type="image/png", metadata={"k": "v"})
     copied = await store.copy(at("from"), at("to"))
-    assert copied.etag == hashlib.md5(data).hexdigest()
+    assert copied.etag == hashlib.md5(data).hexdigest() or not named_by_content(store)
     await store.delete([at("from")])
     assert await read(store, "to") == data
     info = await store.head(at("to"))

@@ -14,7 +14,7 @@ import msgspec
 from lakehouse.core.errors import StagingMoved
 from lakehouse.sdk._async.objects import Objects
 from lakehouse.sdk._async.sources import Source
-from lakehouse.sdk.requests import PACKED, packed, unpacked
+from lakehouse.sdk.requests import PACKED, packed, stored_checksum, unpacked
 from lakehouse.wire.objects import ObjectStats, PathQuery
 from lakehouse.wire.staging import (
     GET_PHYSICAL_ADDRESS,
@@ -131,7 +131,7 @@ class Staging:
         )
         facts = StagingMetadata(
             staging=StagingLocation(physical_address=location.physical_address, token=location.token),
-            checksum=stored.headers.get("etag", "").strip('"'),
+            checksum=stored_checksum(stored.headers),
             size_bytes=source.size or 0,
             user_metadata=dict(metadata or {}),
             content_type=content_type,

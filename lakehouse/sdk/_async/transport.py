@@ -15,7 +15,7 @@ import msgspec
 
 from lakehouse.core.errors import Unavailable
 from lakehouse.sdk.errors import error_of
-from lakehouse.sdk.requests import JSON, decoded, header_names, url_of
+from lakehouse.sdk.requests import JSON, decoded, header_names, upload_headers, url_of
 from lakehouse.sdk.retry import STATUSES, Retry, is_idempotent
 
 if TYPE_CHECKING:
@@ -99,7 +99,8 @@ class Transport:
         replayable: bool,
     ) -> httpx2.Response:
         """PUT to a store, without credentials of ours."""
-        return await self._attempt("PUT", url, content=content, headers=headers, again=replayable)
+        sent = {**headers, **upload_headers(url)}
+        return await self._attempt("PUT", url, content=content, headers=sent, again=replayable)
 
     @asynccontextmanager
     async def streamed(
