@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 DENSE = 32
 """Entries of rewritten leaves for each row, up to which a fold is worth it."""
-DELAY = 1.0
+DELAY = 0.25
 """Seconds between the row that makes a fold worth a look and the look: a commit may be on its way."""
 _SAMPLES = 256
 _LEAF = 1024
@@ -64,6 +64,7 @@ async def compact(lake: Lake, repository: str, branch: Branch, *, anyway: bool =
             lake.staged.later(branch.id)
             return False
         taken = await seal(lake, repo, current, turn)
+        lake.staged.forget(branch.id)  # what comes from now on counts for the next time
         if not taken:
             return False
         root, _ = await tree_of(lake, repo, current, taken)
@@ -76,7 +77,6 @@ async def compact(lake: Lake, repository: str, branch: Branch, *, anyway: bool =
         except LostRace:
             return False
         turn.released()
-        lake.staged.forget(branch.id)
         return True
 
 
