@@ -12,6 +12,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── NotInConflict
     │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
     │   ├── InvalidPart, InvalidPartOrder, PartTooSmall, InvalidPolicy
+    │   ├── SameBranch, BadPullRequestStatus
     ├── Unauthenticated      401   who is asking is not known
     ├── PermissionDenied     403   known, but not allowed
     │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion
@@ -19,6 +20,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
     │   ├── BucketNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
     │   ├── UserNotFound, GroupNotFound, PolicyNotFound, CredentialsNotFound, PrincipalNotFound, NoAcl
+    │   ├── PullRequestNotFound
     ├── AlreadyExists        409
     │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
     │   ├── UserExists, GroupExists, PolicyExists, PrincipalExists
@@ -252,6 +254,14 @@ class PartTooSmall(InvalidArgument):
     default = "every part but the last one must have at least 5 MiB"
 
 
+class SameBranch(InvalidArgument):
+    default = "source and destination of a pull request are the same branch"
+
+
+class BadPullRequestStatus(InvalidArgument):
+    default = "bad pull request status: it is not open"
+
+
 # -- 403 ---------------------------------------------------------------------------------------------------------------
 
 
@@ -336,6 +346,10 @@ class NoAcl(NotFound):
     """The group has policies that no one-word permission stands for; the body says `no_acl`."""
 
     default = "the group's policies are no ACL: not found"
+
+
+class PullRequestNotFound(NotFound):
+    default = "pull request not found"
 
 
 class EndpointNotFound(NotFound):

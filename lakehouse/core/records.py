@@ -185,6 +185,27 @@ class StagingLocation(msgspec.Struct, frozen=True):
     expires: int | None = None
 
 
+class PullRequestStatus(StrEnum):
+    OPEN = "open"
+    CLOSED = "closed"
+    MERGED = "merged"
+
+
+class PullRequest(msgspec.Struct, frozen=True):
+    """A proposal to merge branch `source` into branch `destination`. `created` and `closed` in seconds."""
+
+    id: str
+    status: PullRequestStatus
+    title: str
+    description: str
+    author: str
+    source: str
+    destination: str
+    created: int
+    closed: int | None = None
+    merged_commit: str | None = None
+
+
 class User(msgspec.Struct, frozen=True):
     """A user; tokens issued before `valid_after` (seconds) are void.
 

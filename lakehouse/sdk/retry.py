@@ -10,8 +10,8 @@ import msgspec
 STATUSES = frozenset({429, 502, 503, 504})
 """The server could not do it now."""
 _SAFE = frozenset({"GET", "HEAD", "PUT", "DELETE"})
-_RELATIVE = frozenset({"hard_reset_branch"})
-"""A ref such as `main~` means another commit the second time."""
+_ONCE = frozenset({"hard_reset_branch", "merge_pull_request"})
+"""A ref such as `main~` means another commit the second time; what is merged cannot be merged."""
 
 
 class Retry(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,4 +33,4 @@ class Retry(msgspec.Struct, frozen=True, kw_only=True):
 
 def is_idempotent(name: str, method: str, *, conditional: bool) -> bool:
     """Whether an operation that may have been done already can be asked for again."""
-    return method in _SAFE and name not in _RELATIVE and not conditional
+    return method in _SAFE and name not in _ONCE and not conditional

@@ -35,11 +35,15 @@ from lakehouse.versioning.shown_tree import compared
 from lakehouse.versioning.uncommitted import is_dirty
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
+    from typing import TypeAlias
 
     from lakehouse.core.records import Branch, Repository
+    from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Actor, Lake
     from lakehouse.versioning.turns import Turn
+
+    Note: TypeAlias = Callable[[Commit], Sequence[Statement]]
 
 
 class CommitRequest(msgspec.Struct, frozen=True):
@@ -167,11 +171,13 @@ async def land(
     operation: str,
     actor: Actor,
     turn: Turn,
+    note: Note | None = None,
 ) -> None:
     """Insert a commit and make it the branch's head, in one guarded transaction. Raises LostRace, OutcomeUnknown.
 
     `taken` are the sealed areas that leave the branch with it, as its base does: they went in, or change nothing.
     After a lost race the others wait until the turn ends.
+    `note`: what else is stored with it, or the commit is not; it raises what its statements refuse with.
     """
     now = lake.now
     transaction = (
@@ -188,6 +194,7 @@ async def land(
             now=now,
         ),
         *turn.release(),
+        *([] if note is None else note(made)),
     )
     try:
         await lake.db.apply(*transaction)

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
     from lakehouse.core.ids import StagingToken
     from lakehouse.core.records import Branch, Repository
+    from lakehouse.versioning.commit import Note
     from lakehouse.versioning.lake import Actor, Lake
     from lakehouse.versioning.turns import Turn
 
@@ -85,10 +86,18 @@ def parse_strategy(text: str) -> Strategy:
 
 
 async def merge_into_branch(
-    lake: Lake, repository: str, source: str, destination: str, request: MergeRequest, actor: Actor
+    lake: Lake,
+    repository: str,
+    source: str,
+    destination: str,
+    request: MergeRequest,
+    actor: Actor,
+    *,
+    note: Note | None = None,
 ) -> MergeOutcome:
     """Merge the commit of `source` into a branch; there is always a merge commit, never a fast-forward.
 
+    `note`: what else is stored in the transaction of the merge commit.
     Raises InvalidMergeStrategy, NotFound, DirtyBranch, NoChanges, MergeConflict, ReadOnlyRepository, NotInConflict.
     """
     strategy = parse_strategy(request.strategy)
@@ -126,7 +135,7 @@ async def merge_into_branch(
             made = made_above(made, theirs)
         return made, merged.paths
 
-    commit = await on_clean_branch(lake, repository, destination, build, operation="merge", actor=actor)
+    commit = await on_clean_branch(lake, repository, destination, build, operation="merge", actor=actor, note=note)
     return MergeOutcome(commit, merged.added, merged.removed, merged.changed - merged.added - merged.removed)
 
 
@@ -143,6 +152,7 @@ async def on_clean_branch(
     *,
     operation: str,
     actor: Actor,
+    note: Note | None = None,
 ) -> Commit:
     """Put the commit that `build` makes for the branch's head on a branch without uncommitted changes.
 
@@ -163,7 +173,16 @@ async def on_clean_branch(
             made, paths = await build(branch)
             try:
                 await land(
-                    lake, repo, branch, made, taken=idle, paths=paths, operation=operation, actor=actor, turn=turn
+                    lake,
+                    repo,
+                    branch,
+                    made,
+                    taken=idle,
+                    paths=paths,
+                    operation=operation,
+                    actor=actor,
+                    turn=turn,
+                    note=note,
                 )
             except LostRace:
                 continue

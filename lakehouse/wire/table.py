@@ -20,6 +20,7 @@ from lakehouse.wire import (
     prefixes,
     principals,
     protection,
+    pulls,
     refs,
     repositories,
     sessions,
@@ -56,4 +57,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *staging.OPERATIONS,
     *multipart.OPERATIONS,
     *metadata.OPERATIONS,
+    *pulls.OPERATIONS,
 )

@@ -53,14 +53,14 @@ ADDED_FIELDS = {
     ("UserCreation", "friendly_name"),
     ("VersionConfig", "lakehouse_version"),
 }
-NOT_REQUIRED_HERE = {("RepositoryCreation", "storage_namespace")}
+NOT_REQUIRED_HERE = {("RepositoryCreation", "storage_namespace"), ("PullRequest", "description")}
 REQUIRED_HERE = {
     ("SetupState", "state"),
 }
 RESULTS = {"MergeResult", "StagingLocation", "VersionConfig"}
 """Schemas that the server sends: what it always sends may be called required there."""
-OTHER_STATUS = {"updateObjectUserMetadata": "204"}
-"""The protocol's document says 201 and its servers send 204: clients read no body either way."""
+OTHER_STATUS = {"updateObjectUserMetadata": "204", "updatePullRequest": "204"}
+"""The protocol's document says 200 or 201 and its servers send 204: clients read no body either way."""
 OPTIONAL_BODY = {
     "mergeIntoBranch",
     "login",

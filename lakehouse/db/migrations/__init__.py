@@ -3,13 +3,14 @@
 
 from __future__ import annotations
 
-from lakehouse.db.migrations import m0001_initial, m0002_multipart, m0003_auth
+from lakehouse.db.migrations import m0001_initial, m0002_multipart, m0003_auth, m0004_work
 from lakehouse.db.migrations.migration import Migration
 
 MIGRATIONS: tuple[Migration, ...] = (
     Migration(m0001_initial.NAME, m0001_initial.DDL),
     Migration(m0002_multipart.NAME, m0002_multipart.DDL),
     Migration(m0003_auth.NAME, m0003_auth.DDL),
+    Migration(m0004_work.NAME, m0004_work.DDL),
 )
 
 __all__ = ["MIGRATIONS", "Migration"]

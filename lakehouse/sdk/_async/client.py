@@ -22,6 +22,7 @@ from lakehouse.sdk._async.policies import Policies
 from lakehouse.sdk._async.prefixes import Prefixes
 from lakehouse.sdk._async.principals import Principals
 from lakehouse.sdk._async.protection import Protection
+from lakehouse.sdk._async.pulls import Pulls
 from lakehouse.sdk._async.refs import Refs
 from lakehouse.sdk._async.repositories import Repositories
 from lakehouse.sdk._async.sessions import Sessions
@@ -95,6 +96,7 @@ class AsyncClient:
         self.staging = Staging(self._transport)
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
+        self.pulls = Pulls(self._transport)
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -22,6 +22,7 @@ from lakehouse.sdk._sync.policies import Policies
 from lakehouse.sdk._sync.prefixes import Prefixes
 from lakehouse.sdk._sync.principals import Principals
 from lakehouse.sdk._sync.protection import Protection
+from lakehouse.sdk._sync.pulls import Pulls
 from lakehouse.sdk._sync.refs import Refs
 from lakehouse.sdk._sync.repositories import Repositories
 from lakehouse.sdk._sync.sessions import Sessions
@@ -95,6 +96,7 @@ class Client:
         self.staging = Staging(self._transport)
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
+        self.pulls = Pulls(self._transport)
 
     def __enter__(self) -> Client:
         return self

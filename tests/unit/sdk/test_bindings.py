@@ -114,7 +114,18 @@ async def finished(work: Any) -> Any:
 
 LISTS = [
     (tag, name)
-    for tag in ("repositories", "branches", "tags", "refs", "objects", "history", "users", "groups", "policies")
+    for tag in (
+        "repositories",
+        "branches",
+        "tags",
+        "refs",
+        "objects",
+        "history",
+        "users",
+        "groups",
+        "policies",
+        "pulls",
+    )
     for name in dir(getattr(Client("http://lake.example", transport=NOWHERE), tag))
     if name.startswith("each_")
 ]
@@ -124,18 +135,20 @@ ITEM = {
     "physical_address": "", "checksum": "", "mtime": 1, "number": 1, "time": 1, "old_commit_id": "",
     "new_commit_id": "", "operation": "commit", "actor": "a", "request_id": "",
     "statement": [{"effect": "allow", "resource": "*", "action": ["fs:*"]}],
+    "status": "open", "title": "t", "author": "a", "source_branch": "s", "destination_branch": "d",
 }  # fmt: skip
 ITEM["commit"] = dict(ITEM)
 
 
 def test_all_lists_are_known() -> None:
-    assert len(LISTS) == 16
+    assert len(LISTS) == 17
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
 @pytest.mark.parametrize(("tag", "name"), LISTS, ids=lambda value: value)
 async def test_lists_are_followed_to_their_end(kind: Any, tag: str, name: str) -> None:
     asked: list[Any] = []
+    item = ITEM | {"creation_date": "2026-01-01T00:00:00Z"} if tag == "pulls" else ITEM
 
     def answer(request: httpx2.Request) -> httpx2.Response:
         asked.append(dict(request.url.params))
@@ -146,7 +159,7 @@ async def test_lists_are_followed_to_their_end(kind: Any, tag: str, name: str) -
             "results": 2,
             "max_per_page": 1,
         }
-        return httpx2.Response(200, json={"pagination": pagination, "results": [ITEM, ITEM]})
+        return httpx2.Response(200, json={"pagination": pagination, "results": [item, item]})
 
     method = getattr(getattr(kind("http://lake.example", transport=httpx2.MockTransport(answer)), tag), name)
     places = [p.name for p in inspect.signature(method).parameters.values() if p.default is inspect.Parameter.empty]
