@@ -187,6 +187,10 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     """Access key id of the user that the server makes at first start; goes with admin_secret_access_key."""
     admin_secret_access_key: Secret = Secret()
     """Its secret."""
+    directories: tuple[str, ...] = ()
+    """Directories of the server's machine that objects may be imported from, each as NAME=/PATH. Their files are
+    addressed as `local://NAME/...`, are read where they are, and must stay there.
+    """
     database: Database = Database()
     object_store: ObjectStore = ObjectStore()
     object_stores: dict[str, NamedStore] = {}

@@ -12,20 +12,20 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── NotInConflict
     │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
     │   ├── InvalidPart, InvalidPartOrder, PartTooSmall, InvalidPolicy
-    │   ├── SameBranch, BadPullRequestStatus
+    │   ├── SameBranch, BadPullRequestStatus, InvalidImportSource
     ├── Unauthenticated      401   who is asking is not known
     ├── PermissionDenied     403   known, but not allowed
-    │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion
+    │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion, ImportUnsupported
     ├── NotFound             404
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
     │   ├── BucketNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
     │   ├── UserNotFound, GroupNotFound, PolicyNotFound, CredentialsNotFound, PrincipalNotFound, NoAcl
-    │   ├── PullRequestNotFound
+    │   ├── PullRequestNotFound, TaskNotFound
     ├── AlreadyExists        409
     │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
     │   ├── UserExists, GroupExists, PolicyExists, PrincipalExists
     ├── Conflict             409
-    │   ├── MergeConflict, StagingMoved, RevertParentRequired, LostRace
+    │   ├── MergeConflict, StagingMoved, RevertParentRequired, LostRace, TaskCompleted, TaskTakenOver
     ├── Gone                 410   it was there
     │   ├── DataMissing, RepositoryInDeletion
     ├── FailedPrecondition   412
@@ -262,6 +262,10 @@ class BadPullRequestStatus(InvalidArgument):
     default = "bad pull request status: it is not open"
 
 
+class InvalidImportSource(InvalidArgument):
+    default = "invalid import source"
+
+
 # -- 403 ---------------------------------------------------------------------------------------------------------------
 
 
@@ -281,6 +285,10 @@ class ReadOnlyRepository(PermissionDenied):
 
 class DefaultBranchDeletion(PermissionDenied):
     default = "cannot delete repository default branch"
+
+
+class ImportUnsupported(PermissionDenied):
+    default = "import is not supported for this storage"
 
 
 # -- 404 ---------------------------------------------------------------------------------------------------------------
@@ -352,6 +360,10 @@ class PullRequestNotFound(NotFound):
     default = "pull request not found"
 
 
+class TaskNotFound(NotFound):
+    default = "task not found: not found"
+
+
 class EndpointNotFound(NotFound):
     """No operation has this path."""
 
@@ -409,6 +421,16 @@ class LostRace(Conflict):
     """A guarded statement found the branch changed. Never leaves the engine: the operation runs again."""
 
     default = "the branch changed meanwhile"
+
+
+class TaskCompleted(Conflict):
+    default = "the task has ended already: conflict found"
+
+
+class TaskTakenOver(Conflict):
+    """A task was canceled, or another process works at it. Never leaves the engine: the work ends."""
+
+    default = "the task is no longer ours"
 
 
 class StagingMoved(Conflict):

@@ -60,6 +60,14 @@ async def find_any(db: Database, name: str) -> Repository | None:
     return None if row is None else from_row(row)
 
 
+async def by_id(db: Database, repository: RepositoryId) -> Repository:
+    """The repository of this id. Raises RepositoryNotFound."""
+    row = await db.one(f"select {COLUMNS} from repositories r where r.id = ?", (repository,))
+    if row is None:
+        raise RepositoryNotFound
+    return from_row(row)
+
+
 async def page(db: Database, *, prefix: str, after: str, search: str, limit: int) -> list[Repository]:
     """Active repositories in order of name, after `after`, that begin with `prefix` and contain `search`."""
     rows = await db.all(
@@ -87,6 +95,16 @@ async def namespace_inside(db: Database, namespace: str) -> bool:
         "select 1 from repositories where storage_namespace >= ? and storage_namespace < ? and state <> 'creating' "
         "limit 1",
         (namespace, _behind(namespace)),
+    )
+    return row is not None
+
+
+async def namespace_begins(db: Database, prefix: str) -> bool:
+    """Whether a repository's storage namespace begins with `prefix`, any text."""
+    row = await db.one(
+        "select 1 from repositories where storage_namespace >= ? and storage_namespace < ? and state <> 'creating' "
+        "limit 1",
+        (prefix, prefix + TOP),
     )
     return row is not None
 
@@ -178,11 +196,15 @@ def forget(repository: RepositoryId) -> Statement:
     return Statement("delete from repositories where id = ?", (repository,))
 
 
-def set_metadata(repository: Repository, metadata: dict[str, str]) -> Statement:
-    """Replace the metadata of a repository. No row changes when another call changed it since it was read."""
+def set_metadata(repository: Repository, metadata: dict[str, str], *, otherwise: Exception | None = None) -> Statement:
+    """Replace the metadata of a repository. No row changes, or `otherwise` is raised, when another call changed it
+    since it was read.
+    """
     return Statement(
         "update repositories set metadata = ? where id = ? and metadata = ? returning id",
         (encode_metadata(metadata), repository.id, encode_metadata(repository.metadata)),
+        rows=None if otherwise is None else 1,
+        otherwise=otherwise,
     )
 
 

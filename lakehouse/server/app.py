@@ -30,8 +30,10 @@ from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
 from lakehouse.server.storage import node_cache, open_stores, s3_side
+from lakehouse.versioning.importing import IMPORT, import_objects
 from lakehouse.versioning.lake import Lake
 from lakehouse.versioning.sweeping import sweep_for_ever
+from lakehouse.versioning.working import resume_for_ever
 from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
@@ -39,6 +41,11 @@ if TYPE_CHECKING:
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
     from lakehouse.s3.app import S3App
+    from lakehouse.versioning.working import LakeWork
+
+
+WORKS: dict[str, LakeWork] = {IMPORT: import_objects}
+"""What tasks do, by their kind: any process may go on with a task that another one left."""
 
 
 class Application:
@@ -52,6 +59,7 @@ class Application:
         self._s3: S3App
         self._lake: Lake
         self._sweeper: asyncio.Task[None]
+        self._resumer: asyncio.Task[None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""
@@ -122,11 +130,14 @@ class Application:
         gateway = Gateway(self._lake, checker, origin, config.object_store.region)
         self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, checker), ring)
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
+        self._resumer = asyncio.get_running_loop().create_task(resume_for_ever(self._lake, WORKS))
 
     async def stop(self) -> None:
         """Finish what was acknowledged, then close everything."""
         self._sweeper.cancel()
+        self._resumer.cancel()
         await self._api.drain()
+        await self._lake.tasks.stop()
         await self._lake.background.drain()
         await self._lake.stores.close()
         await self._lake.db.close()

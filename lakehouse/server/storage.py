@@ -17,6 +17,7 @@ from lakehouse.objects.local import open_local_store
 from lakehouse.objects.presign import EmbeddedPresigner
 from lakehouse.s3.app import S3App
 from lakehouse.s3.context import Buckets
+from lakehouse.server.directories import open_directories
 from lakehouse.tree.disk import DiskCache
 from lakehouse.tree.store import NodeCache
 from lakehouse.versioning.addresses import is_data
@@ -61,7 +62,7 @@ async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clo
         uploads=local.uploads,
         buckets=frozenset((settings.bucket,)),
     )
-    return Stores((*first, embedded, *others)), local
+    return Stores((*first, embedded, *others, *open_directories(config, folder))), local
 
 
 def _named(config: Config) -> list[tuple[str, NamedStore]]:

@@ -15,6 +15,7 @@ from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
 from lakehouse.versioning.protection_cache import ProtectionCache
 from lakehouse.versioning.staged_rows import StagedRows
 from lakehouse.versioning.stores import Stores
+from lakehouse.versioning.tasks import Tasks
 from lakehouse.versioning.turns import Background, Turns
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
     presign_seconds: int = 900
     turns: Turns = msgspec.field(default_factory=Turns)
     background: Background = msgspec.field(default_factory=Background)
+    tasks: Tasks = msgspec.field(default_factory=Tasks)
     protection: ProtectionCache = msgspec.field(default_factory=ProtectionCache)
     gate: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
     """Bounds the traffic of nodes, of all repositories together."""

@@ -27,7 +27,7 @@ from lakehouse.core.ids import (
     parse_repository_name,
 )
 from lakehouse.core.records import Page, Repository, RepositoryState
-from lakehouse.meta import commits, pulls, refs, repositories, settings, staging
+from lakehouse.meta import commits, pulls, refs, repositories, settings, staging, tasks
 from lakehouse.objects.port import PutMode
 from lakehouse.versioning import resolve
 from lakehouse.versioning.addresses import INTERNAL, spellings_around
@@ -222,7 +222,12 @@ async def delete_repository(lake: Lake, name: str, *, force: bool) -> None:
     await _forget_refs(lake, found.id)
     while (await lake.db.apply(commits.forget_some(found.id)))[0]:
         pass
-    await lake.db.apply(settings.forget_all(found.id), *pulls.forget_all(found.id), repositories.forget(found.id))
+    await lake.db.apply(
+        settings.forget_all(found.id),
+        *pulls.forget_all(found.id),
+        tasks.forget_all(found.id),
+        repositories.forget(found.id),
+    )
 
 
 async def _forget_refs(lake: Lake, repository: RepositoryId) -> None:

@@ -13,6 +13,7 @@ from lakehouse.wire import (
     groups,
     health,
     history,
+    imports,
     metadata,
     multipart,
     objects,
@@ -58,4 +59,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *multipart.OPERATIONS,
     *metadata.OPERATIONS,
     *pulls.OPERATIONS,
+    *imports.OPERATIONS,
 )

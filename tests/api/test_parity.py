@@ -44,6 +44,7 @@ ADDED_OPERATIONS = {
 ADDED_PARAMETERS: set[tuple[str, str, str]] = set()
 """Operation, place and name of optional parameters."""
 ADDED_FIELDS = {
+    ("ImportCreation", "mode"),
     ("Merge", "resolutions"),
     ("Merge", "strategies"),
     ("MergeResult", "summary"),

@@ -15,6 +15,7 @@ from lakehouse.sdk._async.config import Configuration
 from lakehouse.sdk._async.groups import Groups
 from lakehouse.sdk._async.health import Health
 from lakehouse.sdk._async.history import History
+from lakehouse.sdk._async.imports import Imports
 from lakehouse.sdk._async.metadata import Metadata
 from lakehouse.sdk._async.multipart import Multipart
 from lakehouse.sdk._async.objects import Objects
@@ -97,6 +98,7 @@ class AsyncClient:
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
         self.pulls = Pulls(self._transport)
+        self.imports = Imports(self._transport)
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -15,6 +15,7 @@ from lakehouse.sdk._sync.config import Configuration
 from lakehouse.sdk._sync.groups import Groups
 from lakehouse.sdk._sync.health import Health
 from lakehouse.sdk._sync.history import History
+from lakehouse.sdk._sync.imports import Imports
 from lakehouse.sdk._sync.metadata import Metadata
 from lakehouse.sdk._sync.multipart import Multipart
 from lakehouse.sdk._sync.objects import Objects
@@ -97,6 +98,7 @@ class Client:
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
         self.pulls = Pulls(self._transport)
+        self.imports = Imports(self._transport)
 
     def __enter__(self) -> Client:
         return self

@@ -43,6 +43,7 @@ SAMPLES: dict[str, Any] = {
     "patterns": ["main"],
     "paths": ["p"],
     "items": [],
+    "sources": [],
     "data": b"x",
     "size_bytes": 1,
     "parent_number": 1,

@@ -77,6 +77,7 @@ def test_operations_that_authorize_item_by_item() -> None:
         "copy_object",
         "get_physical_addresses",
         "link_physical_addresses",
+        "import_start",
         "merge_pull_request",
     }
 
