@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 async def import_start(services: Services, call: Call[None, wire.ImportCreation]) -> wire.ImportCreationResponse:
     repository, branch, body = call.path["repository"], call.path["branch"], call.body
-    _authorize(services, call)
+    sources = tuple(Source(one.path, one.destination, SourceKind(one.type)) for one in body.paths)
+    _authorize(services, call, sources)
     commit = body.commit
     request = importing.ImportRequest(
-        sources=tuple(Source(one.path, one.destination, SourceKind(one.type)) for one in body.paths),
+        sources=sources,
         message=commit.message,
         metadata=commit.metadata,
         date=None if commit.date is UNSET else commit.date,
@@ -37,15 +38,15 @@ async def import_start(services: Services, call: Call[None, wire.ImportCreation]
     )
 
 
-def _authorize(services: Services, call: Call[None, wire.ImportCreation]) -> None:
+def _authorize(services: Services, call: Call[None, wire.ImportCreation], sources: tuple[Source, ...]) -> None:
     """Raises InsufficientPermissions unless the caller may write to the branch and every destination, and import."""
     repository, branch = call.path["repository"], call.path["branch"]
     allow = services.checker.authorize
     allow(call.user, "fs:WriteObject", f"repository/{repository}/branch/{branch}")
     allow(call.user, "fs:CreateCommit", f"repository/{repository}/branch/{branch}")
-    for one in call.body.paths:
+    for one in sources:
         allow(call.user, "fs:ImportFromStorage", f"namespace/{one.path}")
-        allow(call.user, "fs:WriteObject", f"repository/{repository}/object/{one.destination}")
+        allow(call.user, "fs:WriteObject", f"repository/{repository}/object/{shapes.text(one.target)}")
 
 
 async def import_status(services: Services, call: Call[wire.ImportQuery, None]) -> wire.ImportStatus:

@@ -10,6 +10,7 @@ import pytest
 from lakehouse.config.model import Database, Secret
 from lakehouse.objects.port import Location
 from tests.api.conftest import KEY, SECRET, Hands, Repo, fresh_name, make, read_object, refused, started, stat_object
+from tests.api.people import allow, as_user, make_user
 
 pytestmark = pytest.mark.anyio
 BUCKET = "lake.local"
@@ -249,3 +250,21 @@ async def test_an_import_goes_on_after_a_restart(tmp_path) -> None:
         assert (done["completed"], done["ingested_objects"]) == (True, 3)
         assert await repo.paths() == ["0", "1", "2"]
     await second.application.stop()
+
+
+async def test_importing_needs_the_source_and_the_destinations(server, api, repo, outside) -> None:
+    user = await make_user(api)
+    body = {"paths": [source(outside, "in")], "commit": {"message": ""}}
+    url = f"/repositories/{repo.name}/branches/main/import"
+    branch = f"arn:lakefs:fs:::repository/{repo.name}/branch/main"
+    steps = [
+        ("fs:WriteObject", branch),
+        ("fs:CreateCommit", branch),
+        ("fs:ImportFromStorage", f"arn:lakefs:fs:::namespace/{outside}*"),
+        ("fs:WriteObject", f"arn:lakefs:fs:::repository/{repo.name}/object/in/*"),
+    ]
+    async with as_user(server, api, user) as client:
+        for action, resource in steps:
+            refused(await client.post(url, json=body), 401, f"not allowed to {action}")
+            await allow(api, user, action, on=resource)
+        assert (await client.post(url, json=body)).status_code == 202

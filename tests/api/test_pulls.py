@@ -9,6 +9,7 @@ import re
 import pytest
 
 from tests.api.conftest import Repo, make, refused
+from tests.api.people import allow, as_user, make_user
 
 pytestmark = pytest.mark.anyio
 NOBODY = "0" * 20
@@ -150,3 +151,14 @@ async def test_pull_requests_go_with_their_repository(api, repo, proposed) -> No
     await repo.done("DELETE")
     again = await make(api, name=repo.name)
     assert (await again.done("GET", "/pulls"))["results"] == []
+
+
+async def test_merging_needs_the_destination_and_the_pull_request(api, server, repo, proposed) -> None:
+    user = await make_user(api)
+    async with as_user(server, api, user) as client:
+        url = f"/repositories/{repo.name}/pulls/{proposed}/merge"
+        refused(await client.put(url), 401, "insufficient permissions: not allowed to fs:CreateCommit")
+        await allow(api, user, "fs:CreateCommit", on=f"arn:lakefs:fs:::repository/{repo.name}/branch/main")
+        refused(await client.put(url), 401, "insufficient permissions: not allowed to pr:WritePullRequest")
+        await allow(api, user, "pr:WritePullRequest", on=f"arn:lakefs:fs:::repository/{repo.name}")
+        assert (await client.put(url)).status_code == 200
