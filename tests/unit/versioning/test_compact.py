@@ -308,7 +308,7 @@ async def test_deletes_and_batches_count(lake, repo, monkeypatch):
     for atomic in (False, True):
         batch = await links.open_batch(lake, repo, "main", atomic=atomic)
         paths = [parse_path(f"{atomic}/{number:02}") for number in range(40)]
-        where = [at async for page in links.get_physical_addresses(lake, repo, "main", paths) for _, at in page]
+        where = await links.get_physical_addresses(lake, repo, "main", paths)
         await batch.add(
             [
                 links.Link(path=path, physical_address=at.physical_address, checksum="b", size=1)
