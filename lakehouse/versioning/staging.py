@@ -42,6 +42,8 @@ PUBLISH_ABOVE = 1000
 """Rows of an atomic batch that still go in one transaction."""
 _PAGE = 500
 """Addresses that are made without a pause; one that is presigned takes 15 us."""
+_BREATH = 100
+"""Links of a batch that are checked without a pause: under a millisecond, so that single requests get their turn."""
 _TOKENS = 100
 """Tokens whose epochs a batch remembers: mostly there is one."""
 
@@ -199,6 +201,8 @@ class Batch:
         answers: list[LakehouseError | None] = []
         rows: dict[bytes, bytes] = {}
         for number, link in enumerate(links):
+            if number % _BREATH == _BREATH - 1:
+                await asyncio.sleep(0)
             try:
                 rows[link.path] = await self._packed(link)
                 answers.append(None)

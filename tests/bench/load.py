@@ -16,7 +16,7 @@ import msgspec
 import uvloop
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from multiprocessing.connection import Connection as Pipe
 
 TICKS = os.sysconf("SC_CLK_TCK")
@@ -90,23 +90,23 @@ class Client(asyncio.Protocol):
 
 def measure(
     port: int,
-    pid: int,
+    pids: Sequence[int],
     make: Callable[[int], Iterator[bytes]],
     *,
     clients: int,
     seconds: float,
 ) -> Result:
-    """Load the server on `port` (its process is `pid`) with `clients` connections for some seconds.
+    """Load the server on `port` (its processes are `pids`) with `clients` connections for some seconds.
 
     `make` gives the requests of the connection of that number, whole with their headers.
     """
     ours, theirs = multiprocessing.Pipe()
     process = multiprocessing.get_context("fork").Process(target=_child, args=(theirs, port, make, clients, seconds))
-    before = cpu_seconds(pid)
+    before = cpu_seconds(*pids)
     process.start()
     count, elapsed, p50, p99, failures, example = ours.recv()
     process.join()
-    cpu = cpu_seconds(pid) - before
+    cpu = cpu_seconds(*pids) - before
     return Result(count, count / elapsed, cpu / max(1, count), p50, p99, failures, example)
 
 
@@ -138,12 +138,22 @@ async def _load(
     return count, elapsed, latencies[count // 2], latencies[min(count - 1, count * 99 // 100)], failures, example
 
 
-def cpu_seconds(pid: int) -> float:
-    """User and system time of a process so far, its threads included."""
-    fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / TICKS
+def family(pid: int) -> list[int]:
+    """A process and its children."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text(encoding="ascii").split()
+    return [pid, *map(int, children)]
 
 
-def resident_mib(pid: int) -> float:
-    """Memory of a process in MiB."""
-    return int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+def cpu_seconds(*pids: int) -> float:
+    """User and system time of processes so far, their threads included."""
+    total = 0
+    for pid in pids:
+        fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+        total += int(fields[11]) + int(fields[12])
+    return total / TICKS
+
+
+def resident_mib(*pids: int) -> float:
+    """Memory of processes in MiB; what they share counts for each."""
+    pages = sum(int(Path(f"/proc/{pid}/statm").read_bytes().split()[1]) for pid in pids)
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20

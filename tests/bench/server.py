@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The REST server under load: a real process, with real HTTP on loopback, the load generator beside it.
 
+    python -m tests.bench.server [--seconds 3] [--workers 2] [--large 1000000]
+
 Prints rate, CPU of the server per operation and latencies with 1, 16 and 64 clients, and the ratio to the budgets of
-docs/explanation/performance.md, corrected by a calibration of this machine taken in the same run.
+docs/explanation/performance.md, corrected by a calibration of this machine taken in the same run; at the end, all of it
+as a table in Markdown. `--large` is the number of staged objects whose commit runs beside links.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ import itertools
 import json
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -21,7 +25,7 @@ import httpx2
 import msgspec
 
 from tests.bench.calibration import REFERENCE, calibrate
-from tests.bench.load import Result, cpu_seconds, measure, resident_mib
+from tests.bench.load import Result, cpu_seconds, family, measure, resident_mib
 from tests.running import KEY, SECRET, running_server
 
 if TYPE_CHECKING:
@@ -49,7 +53,10 @@ BUDGETS = {
     ("stat, committed", 16): Budget(2 * 2_760, 4 * 2_760),
     ("list 100, committed", 16): Budget(1.5 * 1_450, 3 * 1_450),
     ("upload 4 KiB", 1): Budget(3 / 0.011, 8 / 0.011, "append"),
+    ("links in atomic batches", 1): Budget(100_000, 200_000, "rows"),
 }
+FAIR = 0.5
+"""What must be left of the rate of links while others are at work."""
 
 
 def request(method: str, path: str, body: bytes = b"", headers: str = "") -> bytes:
@@ -65,9 +72,10 @@ class Bench:
     def __init__(self, server: RunningServer, seconds: float, speed: dict[str, float]) -> None:
         self.server = server
         self.port = int(server.url.rpartition(":")[2])
-        self.pid = server.process.pid
+        self.pids = family(server.process.pid)
         self.seconds = seconds
         self.speed = speed
+        self.rows: list[str] = []
         self.client = httpx2.Client(base_url=server.url + API, auth=(KEY, SECRET), timeout=120)
 
     def rest(self, method: str, path: str, **options: object) -> httpx2.Response:
@@ -81,57 +89,87 @@ class Bench:
 
     def load(self, name: str, make: Callable[[int], Iterator[bytes]], *clients: int) -> None:
         for count in clients or (1, 16, 64):
-            result = measure(self.port, self.pid, make, clients=count, seconds=self.seconds)
+            result = measure(self.port, self.pids, make, clients=count, seconds=self.seconds)
             self.report(name, count, result)
 
     def report(self, name: str, clients: int, result: Result) -> None:
-        budget = BUDGETS.get((name, clients))
-        verdict = ""
-        if budget is not None:
-            factor = self.speed[budget.bound] if budget.bound else self.speed["asgi"]
-            verdict = (
-                f"{result.rate / (budget.must * factor):6.2f} x must {result.rate / (budget.aim * factor):6.2f} x aim"
-            )
-        print(
-            f"{name:<24}{clients:>4} {result.rate:>10,.0f}/s {result.cpu * 1e6:>8.1f} us CPU "
-            f"p50 {result.p50 * 1e3:>7.2f} ms p99 {result.p99 * 1e3:>7.2f} ms  {verdict}"
-            + (f"   FAILED {result.failures}: {result.example}" if result.failures else ""),
-            flush=True,
-        )
+        must, aim = self.verdict(name, clients, result.rate)
+        figures = (
+            f"{result.rate:>10,.0f}/s", f"{result.cpu * 1e6:>8.1f} us", f"{result.p50 * 1e3:>7.2f} ms",
+            f"{result.p99 * 1e3:>7.2f} ms", f"{must:>6}", f"{aim:>6}",
+        )  # fmt: skip
+        self.row(name, str(clients), *figures)
+        if result.failures:
+            print(f"   FAILED {result.failures}: {result.example}", flush=True)
 
-    def links(self, repository: str, prefix: str, count: int) -> None:
-        """Link `count` objects in batches, and say how fast that was."""
-        base = f"{repository}/branches/main/staging"
+    def verdict(self, name: str, clients: int, rate: float) -> tuple[str, str]:
+        """Multiples of what must be reached and of the aim."""
+        budget = BUDGETS.get((name, clients))
+        if budget is None:
+            return "", ""
+        factor = self.speed[budget.bound or "asgi"]
+        return f"{rate / (budget.must * factor):.2f} x", f"{rate / (budget.aim * factor):.2f} x"
+
+    def row(self, name: str, *cells: str) -> None:
+        """A line of the table, printed as soon as it is known."""
+        print(f"{name:<40}" + " ".join(cells), flush=True)
+        self.rows.append(f"| {name} | " + " | ".join(cell.strip() for cell in cells) + " |")
+
+    def link_bodies(self, repository: str, prefix: str, count: int) -> list[bytes]:
+        """Bodies of 10,000 links each, of addresses that were asked for, in MessagePack."""
         bodies = []
         for start in range(0, count, 10_000):
             paths = [f"{prefix}{number:07}" for number in range(start, min(start + 10_000, count))]
-            answer = self.rest("POST", f"{base}/addresses", json={"paths": paths})
-            bodies.append(
-                b"\n".join(
-                    json.dumps({"path": one["path"], "staging": one, "checksum": "c" * 32, "size_bytes": 1000}).encode()
-                    for one in answer.json()["results"]
-                )
-            )
-        for atomic in ("true", "false"):
-            cpu, started = cpu_seconds(self.pid), time.perf_counter()
+            answer = self.rest("POST", f"{repository}/branches/main/staging/addresses", json={"paths": paths})
+            bodies.append(b"".join([msgspec.msgpack.encode(link_of(one)) for one in answer.json()["results"]]))
+        return bodies
+
+    def links(self, repository: str, prefix: str, count: int) -> None:
+        """Link `count` objects in batches, and say how fast that was."""
+        bodies = self.link_bodies(repository, prefix, count)
+        for atomic, name in (("true", "links in atomic batches"), ("false", "links in batches, per item")):
+            cpu, started = cpu_seconds(*self.pids), time.perf_counter()
             for body in bodies:
-                self.rest("PUT", f"{base}/links?atomic={atomic}", content=body)
-            wall = time.perf_counter() - started
-            print(
-                f"{'link in batches, ' + ('atomic' if atomic == 'true' else 'per item'):<28} {count / wall:>10,.0f}/s "
-                f"{(cpu_seconds(self.pid) - cpu) / count * 1e6:>8.1f} us CPU",
-                flush=True,
-            )
+                self.link_batch(repository, body, atomic=atomic)
+            rate = count / (time.perf_counter() - started)
+            used = (cpu_seconds(*self.pids) - cpu) / count
+            must, aim = self.verdict(name, 1, rate)
+            self.row(name, "1", f"{rate:>10,.0f}/s", f"{used * 1e6:>8.1f} us", "", "", f"{must:>6}", f"{aim:>6}")
+
+    def link_batch(self, repository: str, body: bytes, *, atomic: str = "true") -> None:
+        path = f"{repository}/branches/main/staging/links?atomic={atomic}"
+        self.rest("PUT", path, content=body, headers={"content-type": "application/msgpack"})
+
+    def fairness(self, name: str, make: Callable[[int], Iterator[bytes]], work: Callable[[], object]) -> None:
+        """The rate of links with 16 clients while `work` runs, as part of the rate when nothing else does."""
+        idle = measure(self.port, self.pids, make, clients=16, seconds=self.seconds)
+        with ThreadPoolExecutor(1) as pool:
+            running, counts, seconds, worst = pool.submit(work), 0, 0.0, 0.0
+            while not running.done():
+                busy = measure(self.port, self.pids, make, clients=16, seconds=min(1.0, self.seconds))
+                if not running.done() or not counts:
+                    counts, seconds = counts + busy.requests, seconds + busy.requests / busy.rate
+                    worst = max(worst, busy.p99)
+            running.result()
+        part = counts / seconds / idle.rate
+        cells = (f"{counts / seconds:>10,.0f}/s", "", "", f"{worst * 1e3:>7.2f} ms", f"{part / FAIR:>4.2f} x", "")
+        self.row(f"links while {name}", "16", *cells)
 
     def timed(
         self, name: str, work: Callable[[], object], *, limit: float | None = None, bound: str = "append"
     ) -> None:
         """Run `work` once; `limit` is the time in seconds that must not be exceeded on the reference machine."""
-        cpu, started = cpu_seconds(self.pid), time.perf_counter()
+        cpu, started = cpu_seconds(*self.pids), time.perf_counter()
         work()
         wall = time.perf_counter() - started
-        verdict = "" if limit is None else f"{limit / self.speed[bound] / wall:6.2f} x must"
-        print(f"{name:<40} {wall * 1e3:>10.1f} ms wall {(cpu_seconds(self.pid) - cpu) * 1e3:>8.0f} ms CPU  {verdict}")
+        verdict = "" if limit is None else f"{limit / self.speed[bound] / wall:.2f} x"
+        used = (cpu_seconds(*self.pids) - cpu) * 1e3
+        self.row(name, "1", f"{wall * 1e3:>10.1f} ms", f"{used:>8.0f} ms", "", "", f"{verdict:>6}", "")
+
+
+def link_of(location: dict[str, object]) -> dict[str, object]:
+    staging = {name: location[name] for name in ("physical_address", "token")}
+    return {"path": location["path"], "staging": staging, "checksum": "c" * 32, "size_bytes": 1000}
 
 
 def addresses(repository: str) -> Callable[[int], Iterator[bytes]]:
@@ -185,8 +223,10 @@ def run(bench: Bench) -> None:
     staging = bench.repository("bench-staging")
     bench.load("get address", addresses(staging))
     bench.load("link", link_requests(bench, staging, clients=64, each=50))
-    stats = f"{staging}/refs/main/objects/stat?path=dir/"
-    bench.load("stat, uncommitted", reads([f"{stats}{n % 64}/{n % 50}" for n in range(500)]))
+    for body in bench.link_bodies(staging, "st/", 500):
+        bench.link_batch(staging, body, atomic="false")
+    stats = f"{staging}/refs/main/objects/stat?path=st/"
+    bench.load("stat, uncommitted", reads([f"{stats}{n:07}" for n in range(500)]))
     uploading = bench.repository("bench-upload")
     bench.load("upload 4 KiB", uploads(uploading))
     big = bench.repository("bench-big")
@@ -226,6 +266,22 @@ def run(bench: Bench) -> None:
     bench.timed("list 101k objects in pages of 1,000", listing, limit=1.1 / 2)
 
 
+def beside(bench: Bench, count: int) -> None:
+    """Links, on a branch of their own, while another repository's branch is committed and merged."""
+    quiet, heavy = bench.repository("bench-quiet"), bench.repository("bench-heavy")
+    make = link_requests(bench, quiet, clients=16, each=50)
+    bodies = bench.link_bodies(heavy, "p/", count)
+    bench.rest("POST", f"{heavy}/branches", json={"name": "side", "source": "main"})
+    bench.fairness("others link in batches", make, lambda: [bench.link_batch(heavy, body) for body in bodies])
+    message = {"message": "large"}
+    bench.fairness(
+        f"{count:,} objects are committed",
+        make,
+        lambda: bench.rest("POST", f"{heavy}/branches/main/commits", json=message),
+    )
+    bench.fairness("they are merged", make, lambda: bench.rest("POST", f"{heavy}/refs/main/merge/side"))
+
+
 def link_some(bench: Bench, repository: str, rows: list[dict[str, object]]) -> None:
     base = f"{repository}/branches/main/staging"
     answer = bench.rest("POST", f"{base}/addresses", json={"paths": [row["path"] for row in rows]})
@@ -257,12 +313,14 @@ def bare_rate(seconds: float) -> float:
         os._exit(0)
     time.sleep(0.5)
     try:
-        return measure(port, child, lambda _: itertools.repeat(request("GET", "/")), clients=64, seconds=seconds).rate
+        return measure(port, [child], lambda _: itertools.repeat(request("GET", "/")), clients=64, seconds=seconds).rate
     finally:
         os.kill(child, 15)
         os.waitpid(child, 0)
 
 
+HEAD = """| operation | clients | rate or time | CPU | p50 | p99 | of the must | of the aim |
+|---|---|---|---|---|---|---|---|"""
 BARE_REFERENCE = 29_500
 
 
@@ -270,17 +328,26 @@ def main() -> None:
     """Calibrate, measure, print."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="for each measurement")
+    parser.add_argument("--workers", type=int, default=1, help="processes of the server")
+    parser.add_argument("--large", type=int, default=200_000, help="objects of the commit that runs beside links")
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         figures = calibrate(Path(folder))
         speed = figures.against(REFERENCE)
         speed["asgi"] = bare_rate(options.seconds) / BARE_REFERENCE
         print("this machine against the reference: " + ", ".join(f"{name} {x:.2f}" for name, x in speed.items()))
-        with running_server(Path(folder) / "data") as server:
+        with running_server(Path(folder) / "data", "--workers", str(options.workers)) as server:
             bench = Bench(server, options.seconds, speed)
-            print(f"idle memory {resident_mib(bench.pid):.0f} MiB")
+            idle = resident_mib(*bench.pids)
             run(bench)
-            print(f"memory after all of it {resident_mib(bench.pid):.0f} MiB")
+            if options.large:
+                beside(bench, options.large)
+            loaded = resident_mib(*bench.pids)
+            bench.row("memory, idle", "", f"{idle:.0f} MiB", "", "", "", f"{120 * options.workers / idle:.2f} x", "")
+            bench.row(
+                "memory, after all", "", f"{loaded:.0f} MiB", "", "", "", f"{400 * options.workers / loaded:.2f} x", ""
+            )
+            print(f"\n{HEAD}\n" + "\n".join(bench.rows))
 
 
 if __name__ == "__main__":
