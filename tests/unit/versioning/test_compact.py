@@ -308,7 +308,8 @@ async def test_deletes_and_batches_count(lake, repo, monkeypatch):
     for atomic in (False, True):
         batch = await links.open_batch(lake, repo, "main", atomic=atomic)
         paths = [parse_path(f"{atomic}/{number:02}") for number in range(40)]
-        where = await links.get_physical_addresses(lake, repo, "main", paths)
+        pages = await links.get_physical_addresses(lake, repo, "main", paths)
+        where = [one async for page in pages for _, one in page]
         await batch.add(
             [
                 links.Link(path=path, physical_address=at.physical_address, checksum="b", size=1)
