@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET
 
 from lakehouse.core.paths import parse_prefix
-from lakehouse.core.records import Change, ChangeKind, CommonPrefix
+from lakehouse.core.records import AddressKind, Change, ChangeKind, CommonPrefix, PathEntry
 from lakehouse.versioning import addresses
 from lakehouse.versioning.listing import Query
 from lakehouse.versioning.staging import Linked, Presign
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lakehouse.asgi.call import Call
-    from lakehouse.core.records import Commit, Entry, Page, PathEntry, Ref, Repository, StagingLocation
+    from lakehouse.core.records import Commit, Entry, Page, Ref, Repository, StagingLocation
     from lakehouse.versioning.lake import Lake
     from lakehouse.wire.diffs import DiffQuery
 
@@ -94,7 +94,13 @@ def object_list(
 ) -> objects.ObjectStatsList:
     """A page of a listing. URLs to read with are only for those paths that the caller `may_read`."""
     results = []
+    namespace = lake.place(record).uri
     for item in page.items:
+        if isinstance(item, PathEntry) and presign is None:
+            entry = item.entry
+            uri = namespace + entry.address if entry.kind is AddressKind.RELATIVE else entry.address
+            results.append(object_stats(Linked(item.path, entry, uri), with_metadata=with_metadata))
+            continue
         if isinstance(item, CommonPrefix):
             results.append(
                 objects.ObjectStats(
@@ -102,7 +108,7 @@ def object_list(
                 )
             )
             continue
-        signed = presign if presign is not None and may_read(text(item.path)) else None
+        signed = presign if may_read(text(item.path)) else None
         uri, expiry = address(lake, record, item.entry, signed)
         results.append(object_stats(Linked(item.path, item.entry, uri), with_metadata=with_metadata, expiry=expiry))
     last = results[-1].path if results else ""

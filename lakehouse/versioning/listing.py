@@ -101,6 +101,8 @@ async def _page(lake: Lake, repository: Repository, branch: Branch, query: Query
 
 
 async def _collect(window: Window, query: Query) -> Page[Item]:
+    if not query.delimiter:
+        return await _collect_plain(window, query)
     items: list[Item] = []
     position = query.start
     while position is not None:
@@ -116,6 +118,19 @@ async def _collect(window: Window, query: Query) -> Page[Item]:
         else:
             items.append(CommonPrefix(group))
             position = after_prefix(group)
+    return Page(tuple(items))
+
+
+async def _collect_plain(window: Window, query: Query) -> Page[Item]:
+    """As `_collect` where nothing is rolled up: a stretch at a time instead of a path."""
+    items: list[Item] = []
+    position = query.start
+    while position is not None:
+        rows, position = await window.stretch(position)
+        wanted = query.amount - len(items)
+        items += [PathEntry(EntryPath(path), unpack(packed)) for path, packed in rows[:wanted]]
+        if len(rows) > wanted:
+            return Page(tuple(items), has_more=True)
     return Page(tuple(items))
 
 
@@ -186,6 +201,15 @@ class Window:
             if self._reach is None:
                 return None, b""
             position = max(position, successor(self._reach))
+
+    async def stretch(self, position: bytes) -> tuple[list[Row], bytes | None]:
+        """Live entries from `position` on, perhaps none, and the position behind them; None: there are no more."""
+        if self._from is None or (self._reach is not None and position > self._reach):
+            await self._fill(position)
+        at = bisect_left(self._keys, position)
+        rows = [row for row in zip(self._keys[at:], self._values[at:], strict=True) if row[1]]
+        self._at = len(self._keys)
+        return rows, None if self._reach is None else max(position, successor(self._reach))
 
     async def _fill(self, start: bytes) -> None:
         if self._reach is not None:
