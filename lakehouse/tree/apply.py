@@ -18,12 +18,14 @@ from lakehouse.format.changed_paths import PathsFilter
 from lakehouse.format.entry import same_identity, total_size
 from lakehouse.format.node import Node, unpack_child
 from lakehouse.tree.leaf import Placed, kin_of, patched, patched_marks
+from lakehouse.tree.outbox import Outbox
 from lakehouse.tree.plan import run
 from lakehouse.tree.writer import TreeWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
+    from lakehouse.format.node import Encoded
     from lakehouse.tree.plan import Nodes, Plan
     from lakehouse.tree.store import NodeStore
 
@@ -57,14 +59,21 @@ async def apply(
     nodes may be stored, which harms nothing. Raises DataDamaged, StorageFull, StorageUnavailable.
     """
     applier = _Applier(store, root, same)
-    async for page in changes:
-        if page:
-            await run(store, applier.page([key for key, _ in page], [value for _, value in page]), items=_work(page))
-            await applier.flush(_TOGETHER)
-    if not applier.changed:
-        return Applied(root, 0, applier.paths.packed())
-    new_root = await run(store, applier.end())
-    await applier.flush(1)
+    async with Outbox(store) as outbox:
+
+        async def send() -> None:
+            if applier.pending >= _TOGETHER:
+                await outbox.send(applier.take())
+
+        async for page in changes:
+            if page:
+                plan = applier.page([key for key, _ in page], [value for _, value in page])
+                await run(store, plan, items=_work(page), between=send)
+                await send()
+        if not applier.changed:
+            return Applied(root, 0, applier.paths.packed())
+        new_root = await run(store, applier.end())
+        await outbox.send(applier.take())
     return Applied(new_root, applier.changed, applier.paths.packed())
 
 
@@ -95,7 +104,6 @@ class _Applier:
     """Goes through the old tree once, from left to right, in step with the changes."""
 
     def __init__(self, store: NodeStore, root: MetaRangeId, same: Same) -> None:
-        self._store = store
         self._root = root
         self._same = same
         self._writer = TreeWriter(store.boundary)
@@ -105,10 +113,14 @@ class _Applier:
         self.changed = 0
         self.paths = PathsFilter()
 
-    async def flush(self, least: int) -> None:
-        """Store the nodes made so far, if they are `least` or more."""
-        if self._writer.pending >= least:
-            await self._store.write(self._writer.take())
+    @property
+    def pending(self) -> int:
+        """Number of nodes that `take` would return: none before the first change, they are the old tree's own."""
+        return self._writer.pending if self.changed else 0
+
+    def take(self) -> list[Encoded]:
+        """The nodes made so far, to be stored."""
+        return self._writer.take()
 
     def page(self, keys: list[bytes], values: list[bytes]) -> Plan[None]:
         """Go through the old tree up to the last of these changes."""

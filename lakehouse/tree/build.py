@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.core.offload import offload
+from lakehouse.tree.outbox import Outbox
 from lakehouse.tree.writer import TreeWriter
 
 if TYPE_CHECKING:
@@ -14,8 +15,8 @@ if TYPE_CHECKING:
     from lakehouse.core.ids import MetaRangeId
     from lakehouse.tree.store import NodeStore
 
-_BATCH = 16
-"""Nodes stored together: about 2 MiB of memory."""
+_BATCH = 32
+"""Nodes stored together: about 8 MiB of memory."""
 
 
 async def build(store: NodeStore, pages: AsyncIterator[tuple[list[bytes], list[bytes]]]) -> MetaRangeId:
@@ -25,13 +26,11 @@ async def build(store: NodeStore, pages: AsyncIterator[tuple[list[bytes], list[b
     Raises StorageFull, StorageUnavailable.
     """
     writer = TreeWriter(store.boundary)
-    ready = []
-    async for keys, values in pages:
-        await offload(2 * len(keys), writer.feed, keys, values)
-        ready += writer.take()
-        if len(ready) >= _BATCH:
-            await store.write(ready)
-            ready = []
-    root = writer.finish()
-    await store.write([*ready, *writer.take()])
+    async with Outbox(store) as outbox:
+        async for keys, values in pages:
+            await offload(2 * len(keys), writer.feed, keys, values)
+            if writer.pending >= _BATCH:
+                await outbox.send(writer.take())
+        root = writer.finish()
+        await outbox.send(writer.take())
     return root

@@ -7,7 +7,7 @@ little to do and in a thread when there is much, with nobody waiting for a node 
 
 from __future__ import annotations
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
 from lakehouse.core.offload import offload
@@ -23,14 +23,21 @@ Plan = Generator[Sequence[str], Nodes, T]
 """Yields ids, is sent the nodes of these ids, returns a T."""
 
 
-async def run(store: NodeStore, plan: Plan[T], *, items: int = 0) -> T:
-    """Carry a plan out. `items`: about how many entries it computes over between two reads."""
+async def run(
+    store: NodeStore, plan: Plan[T], *, items: int = 0, between: Callable[[], Awaitable[None]] | None = None
+) -> T:
+    """Carry a plan out. `items`: about how many entries it computes over between two reads.
+
+    `between` is awaited before each read.
+    """
     nodes: Nodes | None = None
     while True:
         needed, result = await offload(items, step, plan, nodes)
         if needed is None:
             assert result is not None
             return result[0]
+        if between is not None:
+            await between()
         nodes = await store.read_many(needed)
 
 
