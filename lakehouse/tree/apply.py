@@ -8,6 +8,7 @@ change by identity keeps the bytes that the tree has; if nothing is left to chan
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from itertools import compress
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
@@ -35,6 +36,8 @@ Same: TypeAlias = "Callable[[bytes, bytes], bool]"
 
 _TOGETHER = 32
 """Nodes read at the same time, and nodes gathered before they are stored."""
+_RUN = 64
+"""So many new keys in a row, with no old one between them, are fed as they are."""
 
 
 class Applied(msgspec.Struct, frozen=True):
@@ -67,7 +70,8 @@ async def apply(
 
         async for page in changes:
             if page:
-                plan = applier.page([key for key, _ in page], [value for _, value in page])
+                keys, values = zip(*page, strict=True)
+                plan = applier.page(list(keys), list(values))
                 await run(store, plan, items=_work(page), between=send)
                 await send()
         if not applier.changed:
@@ -155,12 +159,12 @@ class _Applier:
             self._frames.append(_Frame(self._root, nodes[self._root], None, last=True))
 
     def _append(self, keys: list[bytes], values: list[bytes]) -> int:
-        """Changes to the empty tree."""
-        kept = [(key, value) for key, value in zip(keys, values, strict=True) if value]
-        added = [key for key, _ in kept]
-        self.changed += len(kept)
+        """Changes where the old tree has nothing."""
+        whole = all(values)
+        added = keys if whole else list(compress(keys, values))
+        self.changed += len(added)
         self.paths.add(added)
-        self._writer.feed(added, [value for _, value in kept])
+        self._writer.feed(added, values if whole else list(compress(values, values)))
         return len(keys)
 
     def _descend(self, frame: _Frame, keys: list[bytes], done: int) -> Plan[None]:
@@ -213,19 +217,28 @@ class _Applier:
 
         When the page ends here, the next one may go on in the same leaf, so the leaf waits.
         """
-        end = len(keys) if frame.last else bisect_right(keys, frame.node.keys[-1], done)
-        changed = self._changed(frame, keys[done:end], values[done:end])
-        if changed:
-            if not self.changed:
-                self._writer.take()  # made before the first change: the old tree's own nodes
+        old_keys = frame.node.keys
+        end = len(keys) if frame.last else bisect_right(keys, old_keys[-1], done)
+        at = bisect_left(old_keys, keys[done], frame.at)
+        if end - done > _RUN and (at == len(old_keys) or keys[end - 1] < old_keys[at]) and any(values[done:end]):
+            self._begin_changes()
+            if frame.changed or frame.at < at:
+                self._feed_changed(frame, at)
+            self._append(keys[done:end], values[done:end])
+        elif changed := self._changed(frame, keys[done:end], values[done:end]):
+            self._begin_changes()
             self.changed += len(changed)
             self.paths.add([change.key for change in changed])
             frame.changed += changed
         if end < len(keys):
             self._finish_leaf(frame)
         elif len(frame.changed) > PAGE:
-            self._feed_changed(frame, bisect_right(frame.node.keys, keys[-1], frame.at))
+            self._feed_changed(frame, bisect_right(old_keys, keys[-1], frame.at))
         return end
+
+    def _begin_changes(self) -> None:
+        if not self.changed:
+            self._writer.take()  # made before the first change: the old tree's own nodes
 
     def _finish_leaf(self, frame: _Frame) -> None:
         """Feed what is left of a leaf, or let the node above adopt it when it was entered in vain."""

@@ -55,7 +55,7 @@ EDITS = st.one_of(
     st.dictionaries(KEYS, st.one_of(ENTRIES, st.just(TOMBSTONE)), max_size=10),
     st.builds(many_edits, SEEDS, st.sampled_from([1, 3, 20, 100, 800]), SPREADS, st.sampled_from([0.2, 0.5, 1.0])),
 )
-SIZES = st.integers(1, 60)
+SIZES = st.one_of(st.integers(1, 60), st.sampled_from([200, 1000]))
 
 
 def same(left, right):
