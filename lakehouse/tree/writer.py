@@ -152,7 +152,6 @@ class TreeWriter:
             part = known if end - start == len(keys) else _NOTHING
             self._add(level, keys[start:end], values[start:end], within(marks, start, end), part)
             self._close(level)
-            breathe()
             start = end
         if start < len(keys):
             part = _NOTHING if start else known
@@ -194,6 +193,7 @@ class TreeWriter:
         else:
             first, count, size = keys[0], len(keys), this.size
             this.size = 0
+        # Hashing and compressing let go of the interpreter's lock, for longer than a breath would.
         node = encode_node(level, keys, values, table=self.boundary.id, marks=marks, kin=kin)
         self._ready.append(node)
         this.nodes += 1
