@@ -205,4 +205,5 @@ async def land(
         if not await refs.was_moved(lake.db, branch.id, old=branch.commit_id, new=made.id):
             raise
     turn.released()
+    lake.commits.put(repository.id, made)
     keep_record(lake, repository, made, paths)

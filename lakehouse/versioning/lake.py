@@ -12,6 +12,7 @@ from lakehouse.core.clock import Clock, system_clock
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
+from lakehouse.versioning.commit_cache import CommitCache
 from lakehouse.versioning.protection_cache import ProtectionCache
 from lakehouse.versioning.staged_rows import StagedRows
 from lakehouse.versioning.stores import Stores
@@ -53,6 +54,7 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
     background: Background = msgspec.field(default_factory=Background)
     tasks: Tasks = msgspec.field(default_factory=Tasks)
     protection: ProtectionCache = msgspec.field(default_factory=ProtectionCache)
+    commits: CommitCache = msgspec.field(default_factory=CommitCache)
     gate: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
     """Bounds the traffic of nodes, of all repositories together."""
     staged: StagedRows = msgspec.field(default_factory=StagedRows)

@@ -135,9 +135,12 @@ async def _base(lake: Lake, repository_name: str, expression: RefExpression) -> 
 
 
 async def _commit(lake: Lake, repo: Repository, commit_id: CommitId) -> Commit:
-    found = await commits.find(lake.db, repo.id, commit_id)
+    found = lake.commits.get(repo.id, commit_id)
     if found is None:
-        raise CommitNotFound
+        found = await commits.find(lake.db, repo.id, commit_id)
+        if found is None:
+            raise CommitNotFound
+        lake.commits.put(repo.id, found)
     return found
 
 

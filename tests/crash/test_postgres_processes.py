@@ -172,3 +172,47 @@ def test_one_of_two_servers_killed_loses_nothing(place, test_rounds):
         check(servers[victim], witness)
     assert len(witness.acknowledged) > 20
     assert witness.commits
+
+
+async def merge_through(servers: list[RunningServer], count: int) -> None:
+    """Merge `count` branches into one, all at once, through all servers, beside commits to another branch."""
+    async with contextlib.AsyncExitStack() as stack:
+        clients = [await stack.enter_async_context(client_of(server)) for server in servers]
+        stop, witness = asyncio.Event(), Witness()
+        (await clients[0].post(f"{REPOSITORY}/branches", json={"name": "clean", "source": "main"})).raise_for_status()
+
+        async def prepare(number: int) -> None:
+            client, name = clients[number % len(clients)], f"merged-{number:02}"
+            branch = f"{REPOSITORY}/branches/{name}"
+            for request in (
+                client.post(f"{REPOSITORY}/branches", json={"name": name, "source": "main"}),
+                client.post(f"{branch}/objects", params={"path": f"in/{name}"}, content=name.encode()),
+                client.post(f"{branch}/commits", json={"message": name}),
+            ):
+                (await request).raise_for_status()
+
+        async def merge(number: int) -> None:
+            client = clients[number % len(clients)]
+            answer = await client.post(f"{REPOSITORY}/refs/merged-{number:02}/merge/clean", json={})
+            assert answer.status_code == 200, answer.text
+
+        await asyncio.gather(*(prepare(number) for number in range(count)))
+        beside = [
+            asyncio.ensure_future(work(client, witness, f"beside-{number}", stop))
+            for number, client in enumerate(clients)
+            for work in (write, commit)
+        ]
+        await asyncio.gather(*(merge(number) for number in range(count)))
+        stop.set()
+        await asyncio.gather(*beside)
+
+
+def test_merges_at_once_through_two_servers_all_succeed(place, test_rounds):
+    servers, count = [place(), place()], 64 if test_rounds > 3 else 16
+    make_repository(servers[0])
+    asyncio.run(merge_through(servers, count))
+    with httpx2.Client(base_url=f"{servers[1].url}/api/v1", auth=(KEY, SECRET), timeout=60) as client:
+        found = {each["path"] for each in pages(client, f"{REPOSITORY}/refs/clean@/objects/ls")}
+        assert found == {f"in/merged-{number:02}" for number in range(count)}
+        log = list(pages(client, f"{REPOSITORY}/refs/clean/commits", first_parent="true"))
+        assert len([each for each in log if each["message"].startswith("Merge ")]) == count
