@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 from lakehouse.versioning.resolve import get_commit
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from lakehouse.core.ids import CommitId
     from lakehouse.core.records import Commit, Repository
     from lakehouse.versioning.lake import Lake
@@ -19,12 +21,20 @@ _BREATH = 256
 """Commits after which others may run."""
 
 
-async def merge_base(lake: Lake, repository: Repository, left: Commit, right: Commit) -> Commit | None:
-    """A common ancestor of highest generation; None when there is none.
+async def merge_base(
+    lake: Lake,
+    repository: Repository,
+    left: Commit,
+    right: Commit,
+    *,
+    known: Mapping[CommitId, Commit] | None = None,
+) -> Commit | None:
+    """A common ancestor of highest generation; None when there is none. `known`: commits that have not landed yet.
 
     Commits are visited from the highest generation down, so the first that both sides have reached is one, and no
     commit below it is read. Of several (criss-cross) the one with the greatest id is taken, whichever side asks.
     """
+    unlanded = known or {}
     seen: dict[CommitId, int] = {}
     heap: list[tuple[int, str, Commit]] = []
 
@@ -47,7 +57,8 @@ async def merge_base(lake: Lake, repository: Repository, left: Commit, right: Co
             if parent in seen:
                 seen[parent] |= sides
             else:
-                reach(await get_commit(lake, repository, parent), sides)
+                found = unlanded.get(parent)
+                reach(found or await get_commit(lake, repository, parent), sides)
     return None
 
 

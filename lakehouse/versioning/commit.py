@@ -8,7 +8,8 @@ sealed rows stay readable until they are in a commit. A lost race runs again on 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -25,25 +26,23 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken, is_commit_id
 from lakehouse.core.records import Commit
+from lakehouse.db.statement import Statement
 from lakehouse.format.commit import id_of
 from lakehouse.meta import commits, refs, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.fold import fold_if_many
+from lakehouse.versioning.lake import Actor
 from lakehouse.versioning.protection import require_writable
 from lakehouse.versioning.record import keep_record
 from lakehouse.versioning.shown_tree import compared
 from lakehouse.versioning.uncommitted import is_dirty
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from typing import TypeAlias
-
     from lakehouse.core.records import Branch, Repository
-    from lakehouse.db.statement import Statement
-    from lakehouse.versioning.lake import Actor, Lake
+    from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.turns import Turn
 
-    Note: TypeAlias = Callable[[Commit], Sequence[Statement]]
+Note: TypeAlias = Callable[[Commit], Sequence[Statement]]
 
 
 class CommitRequest(msgspec.Struct, frozen=True):
@@ -75,9 +74,7 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
             head = current.commit_id
             try:
                 made, paths = await _build(lake, repo, current, taken, request, actor)
-                await land(
-                    lake, repo, current, made, taken=taken, paths=paths, operation="commit", actor=actor, turn=turn
-                )
+                await land(lake, repo, current, [Landing(made, paths, "commit", actor)], taken=taken, turn=turn)
             except LostRace:
                 continue
             lake.staged.forget(current.id)
@@ -160,50 +157,65 @@ def make(
     return msgspec.structs.replace(unnamed, id=id_of(unnamed))
 
 
+class Landing(msgspec.Struct, frozen=True):
+    """A commit that is to be a branch's head, the filter over its changes, and whose doing it is.
+
+    `note`: what else is stored with it, or the commit is not; it raises what its statements refuse with.
+    """
+
+    commit: Commit
+    paths: bytes | None
+    operation: str
+    actor: Actor
+    note: Note | None = None
+
+
 async def land(
     lake: Lake,
     repository: Repository,
     branch: Branch,
-    made: Commit,
+    landings: Sequence[Landing],
     *,
     taken: Sequence[StagingToken],
-    paths: bytes | None,
-    operation: str,
-    actor: Actor,
     turn: Turn,
-    note: Note | None = None,
 ) -> None:
-    """Insert a commit and make it the branch's head, in one guarded transaction. Raises LostRace, OutcomeUnknown.
+    """Insert commits, each the child of the one before, and make the last one the branch's head, in one guarded
+    transaction. Raises LostRace, OutcomeUnknown.
 
     `taken` are the sealed areas that leave the branch with it, as its base does: they went in, or change nothing.
     After a lost race the others wait until the turn ends.
-    `note`: what else is stored with it, or the commit is not; it raises what its statements refuse with.
     """
-    now = lake.now
-    transaction = (
-        commits.insert(repository.id, made, paths),
-        refs.move_head(branch, head=made.id, taken=taken, leaves_staging=operation == "commit", now=now),
-        *staging.drop(taken, now=now),
-        refs.log(
-            branch.id,
-            old=branch.commit_id,
-            new=made.id,
-            operation=operation,
-            actor=actor.name,
-            request=actor.request,
-            now=now,
-        ),
-        *turn.release(),
-        *([] if note is None else note(made)),
+    now, last = lake.now, landings[-1]
+    transaction = [commits.insert(repository.id, one.commit, one.paths) for one in landings]
+    transaction.append(
+        refs.move_head(branch, head=last.commit.id, taken=taken, leaves_staging=last.operation == "commit", now=now)
     )
+    transaction += staging.drop(taken, now=now)
+    old = branch.commit_id
+    for one in landings:
+        transaction.append(
+            refs.log(
+                branch.id,
+                old=old,
+                new=one.commit.id,
+                operation=one.operation,
+                actor=one.actor.name,
+                request=one.actor.request,
+                now=now,
+            )
+        )
+        if one.note is not None:
+            transaction += one.note(one.commit)
+        old = one.commit.id
     try:
-        await lake.db.apply(*transaction)
+        await lake.db.apply(*transaction, *turn.release())
     except LostRace:
         await turn.insist()
         raise
     except OutcomeUnknown:
-        if not await refs.was_moved(lake.db, branch.id, old=branch.commit_id, new=made.id):
+        if not await refs.was_moved(lake.db, branch.id, old=branch.commit_id, new=landings[0].commit.id):
             raise
     turn.released()
-    lake.commits.put(repository.id, made)
-    keep_record(lake, repository, made, paths)
+    for one in landings:
+        lake.commits.put(repository.id, one.commit)
+        keep_record(lake, repository, one.commit, one.paths)

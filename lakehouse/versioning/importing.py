@@ -30,22 +30,23 @@ from lakehouse.versioning.changes import overlaid
 from lakehouse.versioning.commit import make
 from lakehouse.versioning.import_sources import Source, SourceKind, entries, require_importable
 from lakehouse.versioning.lake import Actor
-from lakehouse.versioning.merge import STRATEGY_KEY, Strategy, on_clean_branch
+from lakehouse.versioning.merge import STRATEGY_KEY, Strategy
 from lakehouse.versioning.protection import require_not_read_only
 from lakehouse.versioning.tasks import NewTask
+from lakehouse.versioning.train import on_clean_branch
 from lakehouse.versioning.uncommitted import is_dirty
 from lakehouse.versioning.working import cancel_task, find_task, start_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
-    from lakehouse.core.records import Branch
     from lakehouse.db.statement import Statement
     from lakehouse.meta.tasks import Task
     from lakehouse.tree.store import NodeStore
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.stores import Store
     from lakehouse.versioning.tasks import Handle
+    from lakehouse.versioning.train import Ground
 
 LAST_IMPORT = ".lakefs.last.import.timestamp"
 MESSAGE = "Import objects"
@@ -140,13 +141,12 @@ async def import_objects(lake: Lake, handle: Handle) -> None:
     coming = await build(tree, _pages(_counted(lake, lake.place(repo).store, request.sources, handle)))
     seen = repo
 
-    async def put(branch: Branch) -> tuple[Commit, bytes | None]:
+    async def put(ground: Ground) -> tuple[Commit, bytes | None]:
         nonlocal seen
         seen = await resolve.repository(lake, repo.name)
-        root, paths = await _combined(tree, branch.root, coming, request)
-        parent = await resolve.get_commit(lake, seen, branch.commit_id)
+        root, paths = await _combined(ground.tree, ground.head.root, coming, request)
         made = make(
-            parents=(parent,),
+            parents=(ground.head,),
             root=root,
             committer=actor.committer,
             message=request.message or MESSAGE,

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -13,6 +13,7 @@ from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
 from lakehouse.versioning.commit_cache import CommitCache
+from lakehouse.versioning.held_nodes import HeldNodes
 from lakehouse.versioning.protection_cache import ProtectionCache
 from lakehouse.versioning.staged_rows import StagedRows
 from lakehouse.versioning.stores import Stores
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from lakehouse.versioning.stores import Place
     from lakehouse.versioning.turns import Turn
 
+S = TypeVar("S", bound=NodeStore)
 DAY = 86_400
 
 
@@ -71,8 +73,15 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
 
     def tree(self, repository: Repository) -> NodeStore:
         """The nodes of the repository's trees."""
+        return self._nodes_of(NodeStore, repository)
+
+    def held_tree(self, repository: Repository) -> HeldNodes:
+        """The same, for several trees that are stored together."""
+        return self._nodes_of(HeldNodes, repository)
+
+    def _nodes_of(self, kind: type[S], repository: Repository) -> S:
         place = self.place(repository)
-        return NodeStore(
+        return kind(
             place.store.objects,
             self.nodes,
             repository=repository.id,

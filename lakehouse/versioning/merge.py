@@ -14,10 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import (
-    BranchNotFound,
-    DirtyBranch,
     InvalidMergeStrategy,
-    LostRace,
     MergeConflict,
     NoChanges,
     NoMergeBase,
@@ -29,18 +26,14 @@ from lakehouse.versioning import resolve
 from lakehouse.versioning.ancestry import merge_base
 from lakehouse.versioning.change_list import ChangeList
 from lakehouse.versioning.choices import Choices, Settled
-from lakehouse.versioning.commit import land, make, seal
+from lakehouse.versioning.commit import make
 from lakehouse.versioning.protection import require_not_read_only
-from lakehouse.versioning.uncommitted import has_nothing, is_dirty
+from lakehouse.versioning.train import on_clean_branch
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from lakehouse.core.ids import StagingToken
-    from lakehouse.core.records import Branch, Repository
     from lakehouse.versioning.commit import Note
     from lakehouse.versioning.lake import Actor, Lake
-    from lakehouse.versioning.turns import Turn
+    from lakehouse.versioning.train import Ground
 
 STRATEGY_KEY = ".lakefs.merge.strategy"
 
@@ -105,19 +98,17 @@ async def merge_into_branch(
     repo, theirs = await resolve.commit(lake, repository, source)
     require_not_read_only(repo, force=request.force)
 
-    tree = lake.tree(repo)
-    brought = ChangeList(tree)
+    brought = ChangeList(lake.tree(repo))
     merged: Merged
 
-    async def build(branch: Branch) -> tuple[Commit, bytes | None]:
+    async def build(ground: Ground) -> tuple[Commit, bytes | None]:
         nonlocal merged
-        ours = await resolve.get_commit(lake, repo, branch.commit_id)
-        base = await merge_base(lake, repo, ours, theirs)
+        ours = ground.head
+        base = await merge_base(lake, repo, ours, theirs, known=ground.known)
         if base is None:
             raise NoMergeBase
         settled = Settled(request.choices, otherwise=_PREFER[strategy])
-        pages = brought.pages(base.root, theirs.root)
-        merged = await merge_changes(tree, pages, branch.root, settle=settled.side)
+        merged = await merge_changes(ground.tree, brought.pages(base.root, theirs.root), ours.root, settle=settled.side)
         if not (merged.source_changed or request.allow_empty or request.force):
             raise NoChanges(f"merge {source} into {destination}: no changes")
         if merged.root is None:
@@ -142,65 +133,6 @@ async def merge_into_branch(
 def made_above(made: Commit, other: Commit) -> Commit:
     """The commit with a generation above that of a commit which is not its parent; its id does not depend on it."""
     return msgspec.structs.replace(made, generation=max(made.generation, other.generation + 1))
-
-
-async def on_clean_branch(
-    lake: Lake,
-    repository: str,
-    name: str,
-    build: Callable[[Branch], Awaitable[tuple[Commit, bytes | None]]],
-    *,
-    operation: str,
-    actor: Actor,
-    note: Note | None = None,
-) -> Commit:
-    """Put the commit that `build` makes for the branch's head on a branch without uncommitted changes.
-
-    `build` runs again on the new head when another process moved it meanwhile. Uncommitted changes that another
-    process is committing are waited for. Raises DirtyBranch, BranchNotFound.
-    """
-    _, seen = await resolve.branch(lake, repository, name)
-    async with lake.turn(seen.id) as turn:
-        while True:
-            repo, branch = await resolve.branch(lake, repository, name)
-            if branch.id != seen.id:
-                raise BranchNotFound
-            idle = await _idle_if_clean(lake, repo, branch, turn)
-            if idle is None:
-                if await turn.others():
-                    continue
-                raise DirtyBranch
-            made, paths = await build(branch)
-            try:
-                await land(
-                    lake,
-                    repo,
-                    branch,
-                    made,
-                    taken=idle,
-                    paths=paths,
-                    operation=operation,
-                    actor=actor,
-                    turn=turn,
-                    note=note,
-                )
-            except LostRace:
-                continue
-            return made
-
-
-async def _idle_if_clean(
-    lake: Lake, repository: Repository, branch: Branch, turn: Turn
-) -> tuple[StagingToken, ...] | None:
-    """Sealed areas whose rows change nothing: they must leave the branch with its old head, or a stale tombstone
-    would hit what the merge brings. None when something is really uncommitted.
-    """
-    if await has_nothing(lake, branch):
-        return ()
-    if await is_dirty(lake, repository, branch):
-        return None
-    tokens = await seal(lake, repository, branch, turn)
-    return None if await is_dirty(lake, repository, branch, tokens) else tokens
 
 
 async def find_merge_base(lake: Lake, repository: str, source: str, destination: str) -> tuple[Commit, Commit, Commit]:

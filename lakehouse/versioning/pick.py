@@ -19,13 +19,14 @@ from lakehouse.tree.merge import merge_changes
 from lakehouse.versioning import resolve
 from lakehouse.versioning.change_list import ChangeList
 from lakehouse.versioning.commit import make
-from lakehouse.versioning.merge import on_clean_branch
 from lakehouse.versioning.protection import require_not_read_only
+from lakehouse.versioning.train import on_clean_branch
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import MetaRangeId
-    from lakehouse.core.records import Branch, Commit, Repository
+    from lakehouse.core.records import Commit, Repository
     from lakehouse.versioning.lake import Actor, Lake
+    from lakehouse.versioning.train import Ground
 
 
 class Overrides(msgspec.Struct, frozen=True):
@@ -61,11 +62,10 @@ async def revert_branch(
     wanted = overrides or Overrides()
     brought = ChangeList(lake.tree(repo))
 
-    async def build(head: Branch) -> tuple[Commit, bytes | None]:
+    async def build(ground: Ground) -> tuple[Commit, bytes | None]:
         return await _merged(
             lake,
-            repo,
-            head,
+            ground,
             brought,
             base=commit.root,
             theirs=before,
@@ -104,11 +104,10 @@ async def cherry_pick(
     brought = ChangeList(lake.tree(repo))
     origin = {"cherry-pick-origin": commit.id, "cherry-pick-committer": commit.committer}
 
-    async def build(head: Branch) -> tuple[Commit, bytes | None]:
+    async def build(ground: Ground) -> tuple[Commit, bytes | None]:
         return await _merged(
             lake,
-            repo,
-            head,
+            ground,
             brought,
             base=before,
             theirs=commit.root,
@@ -129,8 +128,7 @@ async def _parent_tree(lake: Lake, repository: Repository, commit: Commit, numbe
 
 async def _merged(
     lake: Lake,
-    repository: Repository,
-    head: Branch,
+    ground: Ground,
     brought: ChangeList,
     *,
     base: MetaRangeId,
@@ -140,13 +138,13 @@ async def _merged(
     metadata: dict[str, str],
     allow_empty: bool,
 ) -> tuple[Commit, bytes | None]:
-    merged = await merge_changes(lake.tree(repository), brought.pages(base, theirs), head.root)
+    merged = await merge_changes(ground.tree, brought.pages(base, theirs), ground.head.root)
     if merged.root is None:
         raise MergeConflict
     if not merged.changed and not allow_empty:
         raise NoChanges
     made = make(
-        parents=(await resolve.get_commit(lake, repository, head.commit_id),),
+        parents=(ground.head,),
         root=merged.root,
         committer=committer,
         message=message,

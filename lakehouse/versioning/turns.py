@@ -12,12 +12,13 @@ import asyncio
 import logging
 import os
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lakehouse.core.errors import LakehouseError
 from lakehouse.meta import leases
 
 if TYPE_CHECKING:
+    from collections import deque
     from collections.abc import AsyncIterator, Coroutine
 
     from lakehouse.core.clock import Clock
@@ -114,6 +115,8 @@ class Turns:
     def __init__(self, *, patience: float = LEASE) -> None:
         self._locks: dict[BranchId, tuple[asyncio.Lock, int]] = {}
         self._patience = patience
+        self.trains: dict[BranchId, deque[Any]] = {}
+        """Who waits to go onto a clean branch, where somebody does."""
         self.owner = os.urandom(8).hex()
         """Whose leases this process's are."""
 

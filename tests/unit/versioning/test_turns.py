@@ -10,7 +10,19 @@ import pytest
 from lakehouse.core.errors import DatabaseUnavailable
 from lakehouse.core.paths import parse_path
 from lakehouse.meta import leases
-from lakehouse.versioning import branches, change_list, commit, compact, merge, objects, pick, reset, resolve, turns
+from lakehouse.versioning import (
+    branches,
+    change_list,
+    commit,
+    compact,
+    merge,
+    objects,
+    pick,
+    reset,
+    resolve,
+    train,
+    turns,
+)
 from lakehouse.versioning.turns import Turns
 from tests.lakes import ANN, changes, commit_all, lake_on, link, open_lake, put, shown
 
@@ -93,7 +105,7 @@ async def test_a_merge_waits_for_anothers_commit(lake, repo, other, side, monkey
 async def test_a_merge_that_began_before_the_seal_waits_too(lake, repo, other, side, monkeypatch):
     """It has its turn, then finds rows that another process is committing."""
     await put(lake, repo, "main", a="a1")
-    dirty, sealed = merge.is_dirty, []
+    dirty, sealed = train.is_dirty, []
 
     async def while_another_seals(*args):
         if not sealed:
@@ -101,7 +113,7 @@ async def test_a_merge_that_began_before_the_seal_waits_too(lake, repo, other, s
             await commit.seal(other, args[1], args[2], sealed[0])
         return await dirty(*args)
 
-    monkeypatch.setattr(merge, "is_dirty", while_another_seals)
+    monkeypatch.setattr(train, "is_dirty", while_another_seals)
     merged = asyncio.create_task(merging(lake, repo, side))
     assert await waiting(merged, lake.db)
     await commit_all(other, repo, "main")
@@ -209,11 +221,11 @@ async def test_what_lost_a_race_repeats_its_changes_only(lake, repo, hasty, monk
 
     async def another_commit(number):
         with monkeypatch.context() as alone:
-            alone.setattr(merge, "land", commit.land)
+            alone.setattr(train, "land", commit.land)
             await link(hasty, repo, "main", f"o{number}")
             await commit_all(hasty, repo, "main")
 
-    done = overtaken(monkeypatch, merge, 3, another_commit)
+    done = overtaken(monkeypatch, train, 3, another_commit)
     searched = counted(monkeypatch)
     if picks:
         await pick.cherry_pick(lake, repo, "main", ref="side", parent_number=None, actor=ANN)
@@ -231,11 +243,11 @@ async def test_what_lost_a_race_meets_the_winners_conflict(lake, repo, other, si
 
     async def another_commit(_):
         with monkeypatch.context() as alone:
-            alone.setattr(merge, "land", commit.land)
+            alone.setattr(train, "land", commit.land)
             await put(other, repo, "main", s="other")
             await commit_all(other, repo, "main")
 
-    overtaken(monkeypatch, merge, 1, another_commit)
+    overtaken(monkeypatch, train, 1, another_commit)
     with pytest.raises(MergeConflict):
         await merging(lake, repo, side)
     assert await shown(lake, repo, "main") == {"s": "other"}
