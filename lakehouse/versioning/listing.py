@@ -192,12 +192,9 @@ class Window:
             at = self._at
             if at < len(self._keys) and self._keys[at] < position:
                 at = bisect_left(self._keys, position, at)
-            while at < len(self._keys):
-                if self._values[at]:
-                    self._at = at
-                    return self._keys[at], self._values[at]
-                at += 1
             self._at = at
+            if at < len(self._keys):
+                return self._keys[at], self._values[at]
             if self._reach is None:
                 return None, b""
             position = max(position, successor(self._reach))
@@ -225,7 +222,7 @@ class Window:
             if staged:
                 merged = dict(zip(keys, values, strict=True))
                 merged.update(staged)
-                keys = sorted(merged)
+                keys = sorted([key for key, value in merged.items() if value])
                 values = [merged[key] for key in keys]
         self._keys, self._values, self._from, self._reach, self._at = keys, values, start, reach, 0
         if reach is not None:

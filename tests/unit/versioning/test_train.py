@@ -19,6 +19,7 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.ids import EMPTY_TREE
 from lakehouse.core.records import AddressKind, Entry
+from lakehouse.db.statement import Statement
 from lakehouse.format.entry import pack
 from lakehouse.tree.build import build
 from lakehouse.tree.lookup import lookup, scan
@@ -173,6 +174,28 @@ async def test_reverts_and_picks_ride_along(lake, repo, landed, held_up):
     assert await shown(lake, repo, "main") == {"a": "a0", "c": "c1", "d": "d1"}
     operations = await lake.db.all("select operation from reflog order by seq")
     assert Counter(one for (one,) in operations)["cherry_pick"] == 1
+
+
+async def test_who_has_a_note_travels_alone(lake, repo, landed, held_up):
+    """What it stores besides may be refused, and that is nobody else's business."""
+    for name in ("one", "two", "six"):
+        await make(lake, repo, name, **{name: "c"})
+    noted = []
+
+    def refused(made):
+        noted.append(made)
+        return [Statement("delete from refs where id = -1", rows=1, otherwise=InvalidArgument("refused"))]
+
+    def noting(name):
+        return merge.merge_into_branch(lake, repo, name, "main", merge.MergeRequest(), ANN, note=refused)
+
+    errors = await held_up(
+        error_of(merging(lake, repo, "one")), error_of(noting("two")), error_of(merging(lake, repo, "six"))
+    )
+    assert errors == [None, InvalidArgument, None]
+    assert landed == [1, 1, 1]
+    assert [one.message for one in noted] == ["Merge 'two' into 'main'"]
+    assert await shown(lake, repo, "main") == {"one": "c", "six": "c"}
 
 
 async def test_long_queues_are_several_trains(lake, repo, landed, held_up, monkeypatch):
