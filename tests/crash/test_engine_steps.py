@@ -16,6 +16,7 @@ from lakehouse.core.errors import (
     BranchNotFound,
     NoChanges,
     NotFound,
+    ObjectNotFound,
     PreconditionFailed,
     RepositoryExists,
     RepositoryInDeletion,
@@ -30,6 +31,7 @@ from lakehouse.versioning import (
     fold,
     merge,
     objects,
+    prefixes,
     repositories,
     reset,
     resolve,
@@ -112,6 +114,23 @@ async def copies(lake):
     )
 
 
+async def copies_prefix(lake):
+    request = prefixes.PrefixRequest(b"k", b"copy/k")
+    await prefixes.copy_prefix(lake, "lakes", "main", request, allow=lambda source, target: None)
+
+
+async def moves_prefix(lake):
+    with suppress(ObjectNotFound):
+        request = prefixes.PrefixRequest(b"kept", b"moved/kept")
+        await prefixes.move_prefix(lake, "lakes", "main", request, allow=lambda source, target: None)
+
+
+async def moves_prefix_over_base(lake):
+    with suppress(ObjectNotFound):
+        request = prefixes.PrefixRequest(b"below", b"moved/below")
+        await prefixes.move_prefix(lake, "lakes", "based", request, allow=lambda source, target: None)
+
+
 async def commits(lake):
     await commit_all(lake, "lakes", "main")
 
@@ -182,6 +201,9 @@ CASES = {
     batches: ("lakes", "main", [BEFORE, BEFORE | MANY]),
     uploads: ("lakes", "main", [BEFORE, UPLOADED]),
     copies: ("lakes", "main", [BEFORE, UPLOADED]),
+    copies_prefix: ("lakes", "main", [BEFORE, BEFORE | {"copy/kept": "c0"}]),
+    moves_prefix: ("lakes", "main", [BEFORE, {"moved/kept": "c0", "staged": "s1"}]),
+    moves_prefix_over_base: ("lakes", "based", [BASED, BEFORE | {"moved/below": "b1"}]),
     commits: ("lakes", "main", SAME),
     merges: ("lakes", "clean", [OLD, OLD | {"new": "n1"}]),
     resets: ("lakes", "main", [BEFORE, OLD]),

@@ -32,15 +32,18 @@ from lakehouse.versioning import (
     branches,
     commit,
     compact,
+    conflicts,
     diff,
     listing,
     merge,
     objects,
     pick,
+    prefixes,
     reset,
     resolve,
     sweeping,
     tags,
+    usage,
 )
 from lakehouse.versioning.repositories import RepositoryRequest, create_repository
 from tests.lakes import ANN, error_of, link, open_lake, seal
@@ -53,6 +56,7 @@ NAMES = ["main", "one", "two", "six"]
 path_of = st.sampled_from(PATHS)
 value_of = st.sampled_from(["v1", "v2", "v3"])
 name_of = st.sampled_from(NAMES)
+target_of = st.sampled_from([b"a", b"a/", b"b/x/", b"m/"])
 prefix_of = st.sampled_from([b"", b"a", b"a/", b"a/b", b"b", b"c/", b"x"])
 
 
@@ -242,6 +246,25 @@ class LakeMachine(RuleBasedStateMachine):
         )
         if there:
             model.current[path] = (*there[:2], (("label", label),))
+
+    @rule(name=name_of, source=prefix_of, to=target_of, moving=st.booleans(), overwrite=st.booleans())
+    def copies_or_moves_a_prefix(self, name, source, to, moving, overwrite):
+        model, name = self.branch(name)
+        if source == to:
+            return
+        work = prefixes.move_prefix if moving else prefixes.copy_prefix
+        wish = prefixes.PrefixRequest(source, to, overwrite=overwrite)
+        shows = model.shows
+        taken = {path: value for path, value in shows.items() if path.startswith(source)}
+        made = {to + path[len(source) :]: value for path, value in taken.items()}
+        left = shows.keys() - taken.keys() if moving else shows.keys()
+        error = None if taken else ObjectNotFound
+        if taken and not overwrite and made.keys() & left:
+            error = PreconditionFailed
+        self.expect(error, work(self.lake, REPO, name, wish, allow=lambda old, new: None))
+        model.seal()
+        if error is None:
+            model.sealed |= (dict.fromkeys(taken) if moving else {}) | made
 
     # -- commits and their like ----------------------------------------------------------------------------------------
 
@@ -457,6 +480,13 @@ class LakeMachine(RuleBasedStateMachine):
         else:
             self.expect(ObjectNotFound, work)
 
+    @rule(name=name_of, kind=st.sampled_from(["branch", "staging", "head", "tag"]), prefix=prefix_of)
+    def counts(self, name, kind, prefix):
+        ref, tree = self.ref(name, kind)
+        found = self.run(usage.get_prefix_usage(self.lake, REPO, ref, prefix))
+        sizes = [3 if value[0].startswith("v") else 2 for path, value in tree.items() if path.startswith(prefix)]
+        assert (found.objects, found.bytes) == (len(sizes), sum(sizes))
+
     @rule(
         name=name_of,
         prefix=prefix_of,
@@ -491,6 +521,10 @@ class LakeMachine(RuleBasedStateMachine):
                 expected[path] = "conflict"
         page = self.run(diff.diff_refs(self.lake, REPO, left, right, query, two_dot=False))
         self.same_changes(page, expected, query)
+        clashes = sorted(path for path, kind in expected.items() if kind == "conflict")
+        _, found = self.run(conflicts.list_merge_conflicts(self.lake, REPO, right, left, query))
+        assert [item.path for item in found.items] == clashes[:amount]
+        assert found.has_more == (len(clashes) > amount)
 
     def same_changes(self, page, expected, query):
         paths = rolled_up(expected, query)

@@ -136,6 +136,31 @@ async def test_what_a_merge_threw_away_is_not_told(lake, repo, merged):
     )
 
 
+async def test_two_sides_are_told_as_one_history(lake, repo):
+    """A long quiet stretch on one side is not run through before what the other side changed later."""
+    await put(lake, repo, "main", back="0")
+    await commit_all(lake, repo, "main", "base")
+    await branches.create_branch(lake, repo, "side", source="main", actor=ANN)
+    await put(lake, repo, "main", back="1")
+    await commit_all(lake, repo, "main", "early")
+    for number in range(12):
+        await put(lake, repo, "main", quiet=str(number))
+        await commit_all(lake, repo, "main", "quiet")
+    for number in range(5):
+        await put(lake, repo, "side", still=str(number))
+        await commit_all(lake, repo, "side", "still")
+    await put(lake, repo, "side", back="2")
+    await commit_all(lake, repo, "side", "late")
+    wish = merge.MergeRequest(message="merged", choices=parse_choices([], [(b"back", "delete")]))
+    await merge.merge_into_branch(lake, repo, "side", "main", wish, ANN)
+    assert await told(lake, repo, "back") == [
+        ("removed", "merged"),
+        ("changed", "late"),
+        ("changed", "early"),
+        ("added", "base"),
+    ]
+
+
 async def test_first_parents_alone(lake, repo, merged):
     assert await told(lake, repo, "theirs", first_parent=True) == [
         ("changed", "merged"),
