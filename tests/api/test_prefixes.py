@@ -107,6 +107,17 @@ async def test_refs_and_places_that_are_refused(laid, frozen) -> None:
     refused(answer, 403, "cannot write to protected branch")
 
 
+async def test_a_read_only_repository_by_force(frozen) -> None:
+    await frozen.done("POST", "/branches/main/objects", params={"path": "in/1", "force": True}, content=b"1")
+    wish = {"src_prefix": "in/", "dest_prefix": "out/"}
+    for verb, paths in (("copy", ["in/1", "out/1"]), ("move", ["out/1"])):
+        refused(await frozen.ask("POST", f"/branches/main/objects/{verb}_prefix", json=wish), 403, "read-only")
+        await frozen.done(
+            "POST", f"/branches/main/objects/{verb}_prefix", json=wish | {"force": True, "overwrite": True}
+        )
+        assert await frozen.paths() == paths
+
+
 class Picky:
     """May do everything but what is named."""
 

@@ -111,6 +111,19 @@ def test_fragments_and_notes_have_their_names() -> None:
     assert len(numbers) == len(set(numbers))
 
 
+def test_the_tests_that_hold_the_rules_exist() -> None:
+    """Every row of the design note names tests, and each of them is there."""
+    page = (DOCS / "design" / "003-rules-and-tests.md").read_text()
+    rules = [line for line in page.splitlines() if line.startswith("| ") and not line.startswith("| rule ")]
+    assert [line for line in rules if "::test_" not in line] == []
+    missing = [
+        f"{path}::{name}"
+        for path, name in re.findall(r"`(tests/[\w/]+\.py)::(test_\w+)`", page)
+        if not re.search(rf"\bdef {name}\(", (ROOT / path).read_text())
+    ]
+    assert missing == []
+
+
 def test_the_rooms_of_the_architecture_page_are_those_that_are_checked() -> None:
     """The picture in words, the list in pyproject.toml and the packages agree."""
     page = (DOCS / "explanation" / "architecture.md").read_text()

@@ -128,6 +128,12 @@ async def test_a_branch_named_like_a_commit_beats_the_beginning_but_not_the_id(l
     assert (await resolve.commit(lake, repo, history["first"]))[1].id == history["first"]
 
 
+async def test_a_tag_named_like_a_commit_beats_the_beginning(lake, repo, history):
+    name = history["first"][:4]
+    await tags.create_tag(lake, repo, name, ref="main")
+    assert (await resolve.commit(lake, repo, name))[1].id == history["merged"]
+
+
 async def test_staging_counts_for_the_plain_branch_only(lake, repo):
     await link(lake, repo, "main", "a")
     assert (await resolve.ref(lake, repo, "main")).staging is not None
