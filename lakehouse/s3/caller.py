@@ -8,7 +8,7 @@ decides, and nothing of a body is read before it holds.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -26,26 +26,25 @@ if TYPE_CHECKING:
     from lakehouse.core.clock import Clock
     from lakehouse.core.records import User
     from lakehouse.s3.request import S3Request
+    from lakehouse.s3.sigv2 import ClaimV2
 
 
 _TOKEN = "x-amz-security-token"  # noqa: S105  (a header's name)
 
 
 class Sessions(Protocol):
-    """Knows callers by the lake's own means."""
+    """Knows the lake's users."""
 
-    async def authenticate(
-        self, headers: Mapping[str, str], *, method: str = "GET", origin: str | None = None, cookie_writes: bool = True
-    ) -> User | None:
-        """The user, None when nothing tells. Raises Unauthenticated."""
+    async def of_session(self, headers: Mapping[str, str], *, method: str) -> User | None:
+        """The user of a session of the lake, None when nothing tells. Raises Unauthenticated."""
         ...
 
     async def lookup_session(self, access_key_id: str, token: str) -> KeyRecord | None:
         """The record of a short-lived key with its session token; None when it is not in force."""
         ...
 
-    async def may_use_physical(self, user: User) -> bool:
-        """Whether a user may use the embedded store's own buckets."""
+    async def admit(self, user: User, scope: Mapping[str, Any]) -> KeyRecord:
+        """What a caller who proved to be `user` may use; `scope` tells where the request comes from."""
         ...
 
 
@@ -71,17 +70,12 @@ class Callers:
     async def identify(self, request: S3Request) -> Caller:
         """The caller. The body of `request` is checked against what was announced from now on. Raises S3Error."""
         user = await self._of_session(request)
-        if user is not None and self._sessions is not None:
+        if user is not None:
             open_payload(request, None, secret="", keys=self._keys)
-            allowed = await self._sessions.may_use_physical(user)
-            return Caller(KeyRecord("", user.name, may_use_physical=allowed, account=user))
+            return Caller(await self._admitted(KeyRecord("", user.name, account=user), request))
         old = read_claim_v2(request)
         if old is not None:
-            check_time_v2(old, request, self._clock())
-            record = None if old.access_key_id == PRESIGN_KEY_ID else await self._lookup(request, old.access_key_id)
-            check_signature_v2(old, request, secret=record.secret if record else None)
-            open_payload(request, None, secret="", keys=self._keys)
-            return Caller(_known(record))
+            return Caller(await self._admitted(await self._by_version_2(request, old), request))
         if request.root and is_unsigned(request):
             raise S3Error("AccessDenied", "Access Denied.")
         claim = read_claim(request)
@@ -94,7 +88,20 @@ class Callers:
         check_signature(claim, request, secret=record.secret if record else None, keys=self._keys)
         known = _known(record)
         open_payload(request, claim, secret=known.secret, keys=self._keys)
-        return Caller(known, internal=internal)
+        return Caller(await self._admitted(known, request), internal=internal)
+
+    async def _by_version_2(self, request: S3Request, claim: ClaimV2) -> KeyRecord:
+        check_time_v2(claim, request, self._clock())
+        record = None if claim.access_key_id == PRESIGN_KEY_ID else await self._lookup(request, claim.access_key_id)
+        check_signature_v2(claim, request, secret=record.secret if record else None)
+        open_payload(request, None, secret="", keys=self._keys)
+        return _known(record)
+
+    async def _admitted(self, record: KeyRecord, request: S3Request) -> KeyRecord:
+        """The record with what its user may do, where there is one."""
+        if record.account is None or self._sessions is None:
+            return record
+        return await self._sessions.admit(record.account, request.scope)
 
     async def _lookup(self, request: S3Request, access_key_id: str) -> KeyRecord | None:
         """The key that signed; with a session token, which must be signed too, the key of that session."""
@@ -108,7 +115,7 @@ class Callers:
         if self._sessions is None or not ("cookie" in headers or "authorization" in headers):
             return None
         try:
-            return await self._sessions.authenticate(headers, method=request.method, cookie_writes=False)
+            return await self._sessions.of_session(headers, method=request.method)
         except Unauthenticated as error:
             if headers.get("authorization", "").lower().startswith(("basic ", "bearer ")):
                 raise S3Error("AccessDenied", error.message) from error

@@ -128,7 +128,7 @@ class Application:
             limits=Limits(json_body=config.limits.json_body),
         )
         gateway = Gateway(self._lake, checker, origin, config.object_store.region)
-        self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, checker), ring)
+        self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, checker, origin), ring)
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
         self._resumer = asyncio.get_running_loop().create_task(resume_for_ever(self._lake, WORKS))
 

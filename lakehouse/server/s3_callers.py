@@ -6,14 +6,14 @@ Direct access to a bucket of the embedded store goes past the permissions of bra
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from lakehouse.core.errors import LakehouseError
 from lakehouse.s3.context import KeyRecord
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from lakehouse.asgi.origin import Origin
     from lakehouse.auth.checker import Checker
     from lakehouse.auth.credentials import CredentialStore
     from lakehouse.auth.identity import Authenticator
@@ -26,38 +26,32 @@ PHYSICAL = ("fs:UsePhysicalAddresses", "*")
 class S3Callers:
     """What the S3 side asks about callers."""
 
-    def __init__(self, authenticator: Authenticator, credentials: CredentialStore, checker: Checker) -> None:
+    def __init__(
+        self, authenticator: Authenticator, credentials: CredentialStore, checker: Checker, origin: Origin
+    ) -> None:
         self._authenticator = authenticator
         self._credentials = credentials
         self._checker = checker
+        self._origin = origin
 
     async def lookup(self, access_key_id: str) -> KeyRecord | None:
         """The record of an access key; None when there is none."""
-        return await self._record(await self._credentials.lookup(access_key_id))
+        return _record(await self._credentials.lookup(access_key_id))
 
     async def lookup_session(self, access_key_id: str, token: str) -> KeyRecord | None:
         """The record of a short-lived key, which its session token tells; None when it is not in force."""
-        return await self._record(await self._credentials.lookup_session(access_key_id, token))
+        return _record(await self._credentials.lookup_session(access_key_id, token))
 
-    async def _record(self, found: Credentials | None) -> KeyRecord | None:
-        if found is None:
-            return None
-        user = found.user
-        allowed = await self.may_use_physical(user)
-        return KeyRecord(found.secret_access_key, user.name, may_use_physical=allowed, account=user)
+    async def of_session(self, headers: Mapping[str, str], *, method: str) -> User | None:
+        """The user of a session, None when there is none. A cookie alone writes nothing. Raises Unauthenticated."""
+        return await self._authenticator.authenticate(headers, method=method, cookie_writes=False)
 
-    async def authenticate(
-        self, headers: Mapping[str, str], *, method: str = "GET", origin: str | None = None, cookie_writes: bool = True
-    ) -> User | None:
-        """The user of a session, None when there is none. Raises Unauthenticated."""
-        return await self._authenticator.authenticate(
-            headers, method=method, origin=origin, cookie_writes=cookie_writes
-        )
+    async def admit(self, user: User, scope: Mapping[str, Any]) -> KeyRecord:
+        """The record of a caller who proved to be `user`: questions about them can be asked from now on."""
+        account = await self._checker.prepare(user, peer=lambda: self._origin.peer(dict(scope)))
+        physical = self._checker.allowed(account, *PHYSICAL)
+        return KeyRecord("", account.name, may_use_physical=physical, account=account)
 
-    async def may_use_physical(self, user: User) -> bool:
-        """Whether a user may use the embedded store's own buckets."""
-        try:
-            self._checker.authorize(user, *PHYSICAL)
-        except LakehouseError:
-            return False
-        return True
+
+def _record(found: Credentials | None) -> KeyRecord | None:
+    return None if found is None else KeyRecord(found.secret_access_key, found.user.name, account=found.user)

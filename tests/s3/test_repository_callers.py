@@ -182,3 +182,47 @@ def test_the_servers_own_key_opens_no_repository(lake, s3, repo, http):
     ).json()
     assert http.put(location["presigned_url"], content=b"x").status_code == 200
     assert error_code(http.get(location["presigned_url"])) == "SignatureDoesNotMatch"
+
+
+def test_what_a_user_may_do_is_said_by_their_policies(lake, s3, repo):
+    """A developer works on repositories, through presigned URLs too, but not on the store's own buckets."""
+    lake.post("/auth/users", {"id": "dora"})
+    assert lake.rest.put("/auth/groups/Developers/members/dora").status_code == 201
+    pair = lake.rest.post("/auth/users/dora/credentials").json()
+    dora = boto_client(lake.endpoint, pair["access_key_id"], pair["secret_access_key"])
+    dora.put_object(Bucket=repo, Key="main/dora", Body=b"1")
+    assert dora.get_object(Bucket=repo, Key="main/dora")["Body"].read() == b"1"
+    names = [bucket["Name"] for bucket in dora.list_buckets()["Buckets"]]
+    assert repo in names
+    assert "lake.local" not in names
+    for call in (
+        lambda: dora.list_objects_v2(Bucket="lake.local"),
+        lambda: dora.put_object(Bucket="lake.local", Key="x", Body=b"1"),
+        lambda: dora.create_bucket(Bucket="her-own"),
+    ):
+        with pytest.raises(ClientError) as caught:
+            call()
+        assert code(caught) == ("AccessDenied", 403)
+    policy = {
+        "id": "NoDora",
+        "statement": [
+            {
+                "effect": "deny",
+                "action": ["fs:ReadObject"],
+                "resource": f"arn:lakefs:fs:::repository/{repo}/object/dora*",
+            }
+        ],
+    }
+    lake.post("/auth/policies", policy)
+    assert lake.rest.put("/auth/users/dora/policies/NoDora").status_code == 201
+    with pytest.raises(ClientError) as caught:
+        dora.get_object(Bucket=repo, Key="main/dora")
+    assert code(caught) == ("AccessDenied", 403)
+    with pytest.raises(ClientError) as caught:
+        dora.copy_object(Bucket=repo, Key="main/x", CopySource=f"{repo}/main/dora")
+    assert code(caught) == ("AccessDenied", 403)
+    assert lake.rest.delete(f"/auth/users/dora/credentials/{pair['access_key_id']}").status_code == 204
+    with pytest.raises(ClientError) as caught:
+        dora.get_object(Bucket=repo, Key="main/x y")
+    assert code(caught) == ("AccessDenied", 403)
+    dora.close()

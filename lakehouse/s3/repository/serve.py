@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
-from lakehouse.core.errors import LakehouseError, RepositoryNotFound
+from lakehouse.core.errors import RepositoryNotFound
 from lakehouse.s3.answer import Answer
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.repository.abort_multipart_upload import abort_multipart_upload
@@ -76,8 +76,6 @@ _UPLOADS = frozenset({upload_part, upload_part_copy, list_parts, abort_multipart
 async def serve_repository(gateway: Gateway, request: S3Request, user: User | None) -> Answer:
     """The answer of the operation that a request means. Raises S3Error, LakehouseError."""
     ref, path = split_key(request.key)
-    if user is not None:
-        user = await gateway.checker.prepare(user, peer=lambda: gateway.origin.peer(dict(request.scope)))
     asked = Asked(request, user, request.bucket, ref, path)
     operation = find_operation(request)
     try:
@@ -118,9 +116,7 @@ def find_operation(request: S3Request) -> Operation:
 
 def _no_repository(gateway: Gateway, asked: Asked) -> S3Error:
     """NoSuchBucket, or AccessDenied for callers that may not know which repositories there are."""
-    try:
-        gateway.checker.authorize(asked.user, "fs:ListRepositories", f"repository/{asked.repository}")
-    except LakehouseError:
+    if not gateway.checker.allowed(asked.user, "fs:ListRepositories", f"repository/{asked.repository}"):
         return S3Error("AccessDenied", "Access Denied.")
     if asked.request.raw_path.startswith(b"/api/v1"):
         return S3Error(
