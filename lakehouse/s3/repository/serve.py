@@ -24,6 +24,7 @@ from lakehouse.s3.repository.get_object import get_object
 from lakehouse.s3.repository.head_bucket import head_bucket
 from lakehouse.s3.repository.head_object import head_object
 from lakehouse.s3.repository.list_multipart_uploads import list_multipart_uploads
+from lakehouse.s3.repository.list_object_versions import list_object_versions
 from lakehouse.s3.repository.list_objects import list_objects
 from lakehouse.s3.repository.list_objects_v2 import list_objects_v2
 from lakehouse.s3.repository.list_parts import list_parts
@@ -48,6 +49,7 @@ _ON_BUCKET: Mapping[tuple[str, str], Operation] = {
     ("GET", "location"): get_bucket_location,
     ("GET", "uploads"): list_multipart_uploads,
     ("GET", "versioning"): get_bucket_versioning,
+    ("GET", "versions"): list_object_versions,
     ("HEAD", ""): head_bucket,
     ("POST", "delete"): delete_objects,
     ("PUT", ""): create_bucket,

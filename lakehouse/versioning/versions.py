@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The versions of paths: what each commit of a ref's own line (first parents) made of them, newest first.
+
+What is uncommitted on a branch is a version too, without a commit. A page costs one walk through the history, where
+commits that changed nothing under the prefix are passed over by their filters, and differences of trees.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import aclosing
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.ids import EMPTY_TREE, EntryPath
+from lakehouse.core.records import Entry
+from lakehouse.format.changed_paths import may_contain_prefix
+from lakehouse.format.entry import unpack
+from lakehouse.tree.diff import diff
+from lakehouse.versioning import resolve, uncommitted
+from lakehouse.versioning.log import BREATH, LogQuery, walk
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
+    from lakehouse.core.records import Commit, Repository
+    from lakehouse.tree.entries import Difference
+    from lakehouse.versioning.changes import Raw
+    from lakehouse.versioning.lake import Lake
+
+
+class Version(msgspec.Struct, frozen=True):
+    """What a commit made of a path: an entry, or None where it was deleted. `commit` is empty for what is uncommitted;
+    `created` in seconds.
+    """
+
+    path: EntryPath
+    commit: str
+    entry: Entry | None
+    created: int
+
+
+class _Gathered:
+    """Versions by path, of the least paths only: at most so many are asked for."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._bound: bytes | None = None
+        self._found: dict[bytes, list[Version]] = {}
+
+    def add(self, version: Version) -> bool:
+        """Whether paths behind this one may still count."""
+        if self._bound is not None and version.path > self._bound:
+            return False
+        self._found.setdefault(version.path, []).append(version)
+        if len(self._found) > 2 * self._limit:
+            self._cut()
+        return True
+
+    def _cut(self) -> None:
+        kept = sorted(self._found)[: self._limit]
+        self._bound = kept[-1]
+        self._found = {path: self._found[path] for path in kept}
+
+    def page(self) -> list[list[Version]]:
+        """Those of each path, in order of path."""
+        return [self._found[path] for path in sorted(self._found)[: self._limit]]
+
+
+async def list_versions(
+    lake: Lake, repository: str, ref: str, *, prefix: bytes, start: bytes, paths: int
+) -> list[list[Version]]:
+    """The versions of up to `paths` paths from `start` on, path by path, newest first.
+
+    Raises RepositoryNotFound, InvalidRef, NotFound.
+    """
+    gathered = _Gathered(paths)
+    shown = await resolve.ref(lake, repository, ref)
+    if shown.staging is not None:
+        staged = uncommitted.differences(lake, shown.repository, shown.staging, start=start, prefix=prefix)
+        await _gather(gathered, staged, commit="", created=lake.now)
+    head = await resolve.get_commit(lake, shown.repository, shown.commit_id)
+    query_of_log = LogQuery(first_parent=True, prefixes=(prefix,) if prefix else ())
+    scanned = 0
+    async with aclosing(walk(lake, shown.repository, head, query_of_log)) as history:
+        async for commit, known in history:
+            scanned += 1
+            if not prefix or may_contain_prefix(known, prefix):
+                await _changes_of(lake, shown.repository, commit, gathered, prefix=prefix, start=start)
+            if scanned % BREATH == 0:
+                await asyncio.sleep(0)
+    return gathered.page()
+
+
+async def _changes_of(
+    lake: Lake, repository: Repository, commit: Commit, gathered: _Gathered, *, prefix: bytes, start: bytes
+) -> None:
+    before = EMPTY_TREE
+    if commit.parents:
+        before = (await resolve.get_commit(lake, repository, commit.parents[0])).root
+    changes = diff(lake.tree(repository), before, commit.root, start=start, prefix=prefix)
+    await _gather(gathered, changes, commit=commit.id, created=commit.created)
+
+
+async def _gather(
+    gathered: _Gathered,
+    changes: AsyncGenerator[list[Raw], None] | AsyncGenerator[list[Difference], None],
+    *,
+    commit: str,
+    created: int,
+) -> None:
+    async with aclosing(changes) as pages:
+        async for page in pages:
+            for path, _, packed in page:
+                entry = unpack(packed) if packed else None
+                if not gathered.add(Version(EntryPath(path), commit, entry, created)):
+                    return
