@@ -114,6 +114,8 @@ class S3(msgspec.Struct, frozen=True):
     """Host names of the S3 interface. A repository's name may stand before them (`lakes.s3.example.org`), and all
     requests for them are S3 requests.
     """
+    upload_validity: Seconds = 7 * 86400.0
+    """How long an upload in parts may stay unfinished; then it is given up and its parts are deleted."""
 
 
 class Staging(msgspec.Struct, frozen=True):

@@ -86,6 +86,15 @@ async def page(
     return [_upload(row) for row in rows]
 
 
+async def old(db: Database, *, before: int, limit: int) -> list[tuple[RepositoryId, Upload]]:
+    """Uploads that were begun before `before` (seconds), with their repositories."""
+    rows = await db.all(
+        f"select repository, {_COLUMNS} from uploads where created < ? order by repository, key, id limit ?",
+        (before, limit),
+    )
+    return [(row[0], _upload(row[1:])) for row in rows]
+
+
 def forget_all(repository: RepositoryId) -> Statement:
     """The repository is going."""
     return Statement("delete from uploads where repository = ?", (repository,))

@@ -111,6 +111,7 @@ class S3App:
     async def _serve(self, request: S3Request) -> Answer:
         caller = await self._callers.identify(request)
         limit_body(request, self._most)
+        _refuse_foreign_keys(request)
         if not request.bucket:
             return await self._root(request, caller)
         if request.bucket in self._physical.buckets:
@@ -155,3 +156,9 @@ class S3App:
             # The client was not told to continue and keeps its body: what it sends next would be taken for that body.
             answer.headers["connection"] = "close"
         return answer
+
+
+def _refuse_foreign_keys(request: S3Request) -> None:
+    """Who sends a key of their own to encrypt with must not believe that it is used. Raises S3Error NotImplemented."""
+    if any(name.endswith("server-side-encryption-customer-key") for name in request.headers):
+        raise S3Error("NotImplemented", "encryption with a key of the caller is not implemented; nothing was stored")

@@ -102,6 +102,7 @@ class Application:
             clock=clock,
             address_validity=int(config.staging.address_validity),
             presign_seconds=int(config.staging.presign_validity),
+            upload_validity=int(config.s3.upload_validity),
         )
         checker = PolicyChecker(db, clock=clock)
         credentials = CredentialStore(db, ring, checker=checker, clock=clock)

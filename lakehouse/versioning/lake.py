@@ -52,6 +52,8 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
     address_validity: int = DAY
     """Seconds for which an address that was handed out can be linked."""
     presign_seconds: int = 900
+    upload_validity: int = 7 * DAY
+    """Seconds after which an upload in parts that is not finished is given up."""
     turns: Turns = msgspec.field(default_factory=Turns)
     background: Background = msgspec.field(default_factory=Background)
     tasks: Tasks = msgspec.field(default_factory=Tasks)

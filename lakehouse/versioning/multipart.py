@@ -11,13 +11,15 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, cast
 
 import msgspec
 
-from lakehouse.core.errors import DataMissing, StoredObjectNotFound, Unsupported, UploadNotFound
+from lakehouse.core.errors import DataMissing, StorageUnavailable, StoredObjectNotFound, Unsupported, UploadNotFound
 from lakehouse.core.records import AddressKind, Entry, Repository
 from lakehouse.format.entry import pack
+from lakehouse.meta import repositories
 from lakehouse.meta import uploads as rows
 from lakehouse.meta.uploads import Upload
 from lakehouse.versioning import addresses, resolve, writing
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
     from lakehouse.versioning.writing import Condition
 
 
+_SOME = 1000
+"""Uploads that are given up at once."""
 _ID = re.compile("[0-9a-f]{32}")
 
 
@@ -154,6 +158,16 @@ async def abort(lake: Lake, begun: Begun) -> None:
         await parts.abort(location, begun.upload.store_id)
     except UploadNotFound:
         return
+
+
+async def give_up_old(lake: Lake) -> int:
+    """Give up uploads that were begun longer ago than `lake.upload_validity`; how many. A repeat is harmless."""
+    gone = 0
+    for identifier, upload in await rows.old(lake.db, before=lake.now - lake.upload_validity, limit=_SOME):
+        with suppress(UploadNotFound, StorageUnavailable):  # the next time, then
+            await abort(lake, Begun(await repositories.by_id(lake.db, identifier), upload))
+            gone += 1
+    return gone
 
 
 async def list_uploads(

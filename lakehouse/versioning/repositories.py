@@ -27,7 +27,7 @@ from lakehouse.core.ids import (
     parse_repository_name,
 )
 from lakehouse.core.records import Page, Repository, RepositoryState
-from lakehouse.meta import commits, pulls, refs, repositories, settings, staging, tasks
+from lakehouse.meta import commits, pulls, refs, repositories, settings, staging, tasks, uploads
 from lakehouse.objects.port import PutMode
 from lakehouse.versioning import resolve
 from lakehouse.versioning.addresses import INTERNAL, spellings_around
@@ -226,6 +226,7 @@ async def delete_repository(lake: Lake, name: str, *, force: bool) -> None:
         settings.forget_all(found.id),
         *pulls.forget_all(found.id),
         tasks.forget_all(found.id),
+        uploads.forget_all(found.id),
         repositories.forget(found.id),
     )
 

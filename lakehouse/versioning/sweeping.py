@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The sweeper: deletes staged rows that no branch shows any more, a little at a time, ten minutes after."""
+"""The sweeper: deletes staged rows that no branch shows any more, a little at a time, ten minutes after, and gives up
+uploads in parts that nobody finished.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import LakehouseError
 from lakehouse.meta import staging
+from lakehouse.versioning import multipart
 
 if TYPE_CHECKING:
     from lakehouse.versioning.lake import Lake
@@ -20,12 +23,12 @@ logger = logging.getLogger(__name__)
 
 
 async def sweep(lake: Lake) -> int:
-    """Delete what can be deleted now; the number of rows and tokens that went. A repeat is harmless."""
+    """Delete what can be deleted now; the number of rows, tokens and uploads that went. A repeat is harmless."""
     gone = 0
     while found := await staging.sweep(lake.db, before=lake.now - KEPT):
         gone += found
         await asyncio.sleep(0)
-    return gone
+    return gone + await multipart.give_up_old(lake)
 
 
 async def sweep_for_ever(lake: Lake) -> None:
@@ -35,4 +38,4 @@ async def sweep_for_ever(lake: Lake) -> None:
         try:
             await sweep(lake)
         except LakehouseError as error:
-            logger.warning("staged rows of dropped tokens could not be deleted: %s", error)
+            logger.warning("dropped rows or old uploads could not be deleted: %s", error)

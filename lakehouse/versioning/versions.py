@@ -7,7 +7,6 @@ commits that changed nothing under the prefix are passed over by their filters, 
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
@@ -15,16 +14,16 @@ import msgspec
 
 from lakehouse.core.ids import EMPTY_TREE, EntryPath
 from lakehouse.core.records import Entry
-from lakehouse.format.changed_paths import may_contain_prefix
+from lakehouse.format.changed_paths import prefix_probe
 from lakehouse.format.entry import unpack
 from lakehouse.tree.diff import diff
 from lakehouse.versioning import resolve, uncommitted
-from lakehouse.versioning.log import BREATH, LogQuery, walk
+from lakehouse.versioning.ancestors import Ancestors
+from lakehouse.versioning.log import LogQuery, walk
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
-    from lakehouse.core.records import Commit, Repository
     from lakehouse.tree.entries import Difference
     from lakehouse.versioning.changes import Raw
     from lakehouse.versioning.lake import Lake
@@ -80,27 +79,15 @@ async def list_versions(
     if shown.staging is not None:
         staged = uncommitted.differences(lake, shown.repository, shown.staging, start=start, prefix=prefix)
         await _gather(gathered, staged, commit="", created=lake.now)
-    head = await resolve.get_commit(lake, shown.repository, shown.commit_id)
-    query_of_log = LogQuery(first_parent=True, prefixes=(prefix,) if prefix else ())
-    scanned = 0
-    async with aclosing(walk(lake, shown.repository, head, query_of_log)) as history:
-        async for commit, known in history:
-            scanned += 1
-            if not prefix or may_contain_prefix(known, prefix):
-                await _changes_of(lake, shown.repository, commit, gathered, prefix=prefix, start=start)
-            if scanned % BREATH == 0:
-                await asyncio.sleep(0)
+    ancestors = Ancestors(lake.db, shown.repository.id)
+    tree, probe = lake.tree(shown.repository), prefix_probe(prefix) if prefix else None
+    async with aclosing(walk(ancestors, shown.commit_id, LogQuery(first_parent=True))) as history:
+        async for commit in history:
+            if probe is None or probe(commit.paths):
+                before = (await ancestors.look(commit.parents[0])).root if commit.parents else EMPTY_TREE
+                changes = diff(tree, before, commit.root, start=start, prefix=prefix)
+                await _gather(gathered, changes, commit=commit.id, created=commit.created)
     return gathered.page()
-
-
-async def _changes_of(
-    lake: Lake, repository: Repository, commit: Commit, gathered: _Gathered, *, prefix: bytes, start: bytes
-) -> None:
-    before = EMPTY_TREE
-    if commit.parents:
-        before = (await resolve.get_commit(lake, repository, commit.parents[0])).root
-    changes = diff(lake.tree(repository), before, commit.root, start=start, prefix=prefix)
-    await _gather(gathered, changes, commit=commit.id, created=commit.created)
 
 
 async def _gather(

@@ -261,6 +261,11 @@ def test_queries_that_cannot_be(lake, s3, repo):
     assert code(caught)[1] == 400
 
 
+def test_a_key_to_encrypt_with_is_refused(lake, repo):
+    header = {"x_amz_server_side_encryption_customer_key": base64.b64encode(b"k" * 32).decode()}
+    assert put(lake, repo, "bad", DATA, **header)[:2] == (501, "NotImplemented")
+
+
 def test_every_refusal_is_a_document(lake, repo):
     answer = put(lake, repo, "bad", DATA, x_amz_checksum_crc32="AAAAAA==")
     head, _, body = answer.text.partition("\r\n\r\n")
