@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""An S3-compatible store whose small objects and reads go through `obstore`, which takes a third of the CPU.
+"""An S3-compatible store whose small objects and reads go through `obstore`, which takes half of the CPU.
 
 Everything else, and keys that the package would change, is the work of the adapter for the `minio` package.
 """

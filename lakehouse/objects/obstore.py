@@ -86,7 +86,10 @@ class ObstoreStore:
         info = _info(found.meta, found.attributes)
         if end <= start:
             return ObjectReader(info, start, 0, ChunkBody(b""))
-        return ObjectReader(info, start, end - start, StreamBody(found.stream(min_chunk_size=CHUNK), location))
+        if end - start <= CHUNK:
+            with translated(location):
+                return ObjectReader(info, start, end - start, ChunkBody(bytes(await found.bytes_async())))
+        return ObjectReader(info, start, end - start, StreamBody(found.stream(min_chunk_size=PIECE), location))
 
     async def head(self, location: Location) -> ObjectInfo:
         with translated(location):
