@@ -84,11 +84,13 @@ class RunningServer:
         return status
 
 
-def start_server(data: Path, *options: str, environment: Mapping[str, str] | None = None) -> RunningServer:
-    """Start `lakehouse serve` on a free port with its data in `data`; return when it answers."""
+def start_server(
+    data: Path, *options: str, environment: Mapping[str, str] | None = None, command: str = "serve"
+) -> RunningServer:
+    """Start `lakehouse serve` (or `store`) on a free port with its data in `data`; return when it answers."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("LAKEHOUSE_", "AWS_"))}
     process = subprocess.Popen(
-        [sys.executable, "-m", "lakehouse", "serve", "--port", "0", "--data", str(data), *options],
+        [sys.executable, "-m", "lakehouse", command, "--port", "0", "--data", str(data), *options],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,

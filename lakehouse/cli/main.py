@@ -17,6 +17,7 @@ from lakehouse.core.errors import LakehouseError, StartupError
 COMMANDS = {
     "quickstart": ("lakehouse.cli.quickstart:quickstart", "See the main job, start to end, on data of its own."),
     "serve": ("lakehouse.cli.serve:serve", "Run the server."),
+    "store": ("lakehouse.cli.store:store", "Run the embedded object store alone, as an S3 server."),
     "setup": ("lakehouse.cli.setup:setup", "Make the first user, beside the data."),
     "config": ("lakehouse.cli.config:config", "See the settings that are in force."),
 }

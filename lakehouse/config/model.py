@@ -78,10 +78,21 @@ class ObjectStore(msgspec.Struct, frozen=True):
     """Secret for the S3-compatible store; for Azure, the key of the storage account."""
     credentials: str = ""
     """File of a Google service account. Empty: the account of the machine, without presigned URLs."""
+    abandoned_uploads: Seconds = 604800.0
+    """Uploads in parts into the embedded store are dropped when nothing was added to them for so long."""
     driver: Literal["minio", "obstore"] = "minio"
     """How bytes of S3-compatible stores travel: `obstore` takes less CPU and needs `lakehouse[obstore]`, which Azure
     always needs.
     """
+
+
+class StoreServer(msgspec.Struct, frozen=True):
+    """`lakehouse store`: the embedded store on its own, as an S3 server."""
+
+    keys: Secret = Secret()
+    """Access key pairs that may do everything, as ID:SECRET,ID:SECRET. Empty: one pair, made at first start."""
+    region: str = "us-east-1"
+    """Region that it tells clients."""
 
 
 class NamedStore(msgspec.Struct, frozen=True):
@@ -197,6 +208,7 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     object_store: ObjectStore = ObjectStore()
     object_stores: dict[str, NamedStore] = {}
     s3: S3 = S3()
+    store: StoreServer = StoreServer()
     staging: Staging = Staging()
     cache: Cache = Cache()
     limits: Limits = Limits()

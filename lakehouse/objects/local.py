@@ -9,6 +9,7 @@ the old file is removed. Several processes may use one folder.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -47,11 +48,22 @@ if TYPE_CHECKING:
     from lakehouse.objects.port import Small
 
 
+log = logging.getLogger(__name__)
+
+EXPIRY_PAUSE = 3600.0
+"""Seconds between two looks for uploads that were abandoned."""
 _TRIES = 4
 
 
-async def open_local_store(path: Path | str, *, clock: Clock = system_clock, bucket: str = "lake.local") -> LocalStore:
-    """Open the embedded store in the folder `path`, making it if need be. `bucket` is what `/config` shows.
+async def open_local_store(
+    path: Path | str,
+    *,
+    clock: Clock = system_clock,
+    bucket: str = "lake.local",
+    abandoned: float | None = None,
+) -> LocalStore:
+    """Open the embedded store in the folder `path`, making it if need be. `bucket` is what `/config` shows; uploads in
+    parts to which nothing was added for `abandoned` seconds are dropped (None: never).
 
     Raises DataTooNew, BadConfiguration, StartupError.
     """
@@ -66,7 +78,7 @@ async def open_local_store(path: Path | str, *, clock: Clock = system_clock, buc
     except BaseException:
         await loop.run_in_executor(None, index.close)
         raise
-    store.start()
+    store.start(abandoned=abandoned)
     return store
 
 
@@ -78,14 +90,30 @@ class LocalStore:
         self._index = index
         self._process = process
         self._bucket = bucket
+        self._clock = clock
+        self._keeper: asyncio.Task[None] | None = None
         self._files = Files(root, index, process, clock=clock)
         self.uploads = LocalUploads(root, index, self._files, self._commit, read=self.get, clock=clock)
         """Multipart uploads into this store."""
         self._batches = Batches(root, index, self._files, process, clock=clock)
 
-    def start(self) -> None:
-        """Begin to remove, in the background, what dead processes left behind."""
+    def start(self, *, abandoned: float | None = None) -> None:
+        """Begin to remove, in the background, what dead processes and uploads that were abandoned left behind."""
         self._files.spawn(sweep(self._root, self._index, self._files.executor))
+        if abandoned is not None:
+            self._keeper = asyncio.get_running_loop().create_task(self._expire_for_ever(abandoned))
+
+    async def _expire_for_ever(self, abandoned: float) -> None:
+        while True:
+            try:
+                await self.uploads.expire(self._clock() - abandoned)
+            except Unavailable:
+                log.warning("uploads that were abandoned could not be dropped; trying again later", exc_info=True)
+            await asyncio.sleep(min(EXPIRY_PAUSE, abandoned))
+
+    def bucket_names(self, *, after: str = "", limit: int = 1000) -> list[str]:
+        """Buckets that hold an object, in order of name."""
+        return self._index.buckets(after=after, limit=limit)
 
     async def get(self, location: Location, byte_range: ByteRange | None = None) -> ObjectReader:
         row, file = self._open(location)
@@ -157,6 +185,9 @@ class LocalStore:
 
     async def close(self) -> None:
         """Wait for what was accepted, then let go of the files."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait([self._keeper])
         await self._files.settle()
         with suppress(Unavailable):
             await self._index.empty_trash()

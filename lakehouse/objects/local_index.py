@@ -147,6 +147,17 @@ class Index:
             rows = self.all(_PAGE, (bucket, first, end, limit))
         return [StoredObject(key_text(row[0]), _row(row[1:]).info) for row in rows]
 
+    def buckets(self, *, after: str, limit: int) -> list[str]:
+        """Names of buckets that have an object, in order, after `after`."""
+        found: list[str] = []
+        while len(found) < limit:
+            rows = self.all("select min(bucket) from objects where bucket > ?", (after,))
+            if rows[0][0] is None:
+                break
+            after = rows[0][0]
+            found.append(after)
+        return found
+
     async def put(self, bucket: str, key: bytes, row: Row, mode: PutMode) -> tuple[Row, list[str]]:
         """Point a key at a file; the row that now stands, and files to remove.
 

@@ -123,6 +123,15 @@ class LocalUploads:
         found = self._parts.uploads(bucket, prefix=prefix, after=after, limit=limit + 1)
         return found[:limit], len(found) > limit
 
+    async def expire(self, before: float) -> int:
+        """Drop the uploads that began before `before` (seconds since 1970) and got no part since; how many."""
+        dropped = 0
+        while names := self._parts.abandoned(before, limit=100):
+            for name in names:
+                await self._files.shielded(self._drop(name))
+            dropped += len(names)
+        return dropped
+
     def _find(self, location: Location, upload: str) -> Label:
         label = self._parts.label(upload)
         if label is None or (label.bucket, label.key) != (location.bucket, key_bytes(location.key)):

@@ -86,6 +86,14 @@ class Parts:
 
         return await self._index.run(delete)
 
+    def abandoned(self, before: float, *, limit: int) -> list[str]:
+        """Ids of uploads that began before `before` (seconds since 1970) and got no part since."""
+        sql = (
+            "select id from uploads u where created < ? and not exists "
+            "(select 1 from parts p where p.upload = u.id and p.modified >= ?) limit ?"
+        )
+        return [name for (name,) in self._index.all(sql, (before, before, limit))]
+
     def uploads(self, bucket: str, *, prefix: str, after: tuple[str, str], limit: int) -> list[Upload]:
         """Unfinished uploads in order of key and id, strictly after `after`."""
         low, key, upload = (text.encode("utf-8", "surrogateescape") for text in (prefix, *after))

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -33,10 +33,13 @@ WriteOnce = Callable[[Location], Awaitable[bool]]
 
 
 class Buckets(msgspec.Struct, frozen=True):
-    """Which buckets the embedded store has. `any_name`: every legal name is a bucket, empty until something is put."""
+    """Which buckets the embedded store has. `any_name`: every legal name is a bucket, empty until something is put;
+    `filled` then tells those that are not.
+    """
 
     names: tuple[str, ...] = ("lake.local",)
     any_name: bool = False
+    filled: Callable[[], Sequence[str]] = tuple
 
     def __contains__(self, name: str) -> bool:
         return name in self.names or (self.any_name and "/" not in name and name != "")

@@ -25,6 +25,7 @@ STATUS = {
     "BadDigest": 400,
     "BadRequest": 400,
     "BucketAlreadyExists": 409,
+    "BucketNotEmpty": 409,
     "ERRLakeFSNotSupported": 405,
     "ERRLakeFSWrongEndpoint": 404,
     "EntityTooLarge": 400,

@@ -14,6 +14,7 @@ from lakehouse.s3.operations.complete_multipart_upload import complete_multipart
 from lakehouse.s3.operations.copy_object import copy_object
 from lakehouse.s3.operations.create_bucket import create_bucket
 from lakehouse.s3.operations.create_multipart_upload import create_multipart_upload
+from lakehouse.s3.operations.delete_bucket import delete_bucket
 from lakehouse.s3.operations.delete_object import delete_object
 from lakehouse.s3.operations.delete_objects import delete_objects
 from lakehouse.s3.operations.get_bucket_location import get_bucket_location
@@ -54,6 +55,7 @@ _ON_BUCKET: Mapping[tuple[str, str], Operation] = {
     ("HEAD", ""): head_bucket,
     ("POST", "delete"): delete_objects,
     ("PUT", ""): create_bucket,
+    ("DELETE", ""): delete_bucket,
 }
 _ON_OBJECT: Mapping[tuple[str, str], Operation] = {
     ("GET", ""): get_object,

@@ -53,7 +53,9 @@ async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clo
     settings = config.object_store
     others = [_opened(other, f"object_stores.{name}", storage_id=name, clock=clock) for name, other in _named(config)]
     first = [_opened(settings, "object_store", clock=clock)] if settings.url else []
-    local = await open_local_store(folder / FOLDER, clock=clock, bucket=settings.bucket)
+    local = await open_local_store(
+        folder / FOLDER, clock=clock, bucket=settings.bucket, abandoned=settings.abandoned_uploads
+    )
     embedded = Store(
         id="",
         objects=local,

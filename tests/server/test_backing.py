@@ -29,15 +29,20 @@ def backed(endpoint: str, bucket: str, key: str, secret: str) -> dict[str, str]:
     }
 
 
-@pytest.fixture(scope="module", params=["moto", "lakehouse"])
+@pytest.fixture(scope="module", params=["moto", "lakehouse", "store"])
 def backing(request, tmp_path_factory):
     """Endpoint, bucket, key and secret of an S3 server."""
     if request.param == "moto":
         with foreign.moto_server("lake-bytes") as endpoint:
             yield endpoint, "lake-bytes", foreign.KEY, foreign.SECRET
         return
-    server = start_server(tmp_path_factory.mktemp("backing"))
-    yield server.url, "lake.local", KEY, SECRET
+    alone = request.param == "store"
+    server = start_server(
+        tmp_path_factory.mktemp("backing"),
+        command="store" if alone else "serve",
+        environment={"LAKEHOUSE_STORE__KEYS": f"{KEY}:{SECRET}"},
+    )
+    yield server.url, "lake-bytes" if alone else "lake.local", KEY, SECRET
     server.stop()
 
 

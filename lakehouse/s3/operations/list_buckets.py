@@ -27,7 +27,8 @@ async def list_buckets(
     selects, if the caller is allowed to use them.
     """
     prefix = request.query.get("prefix", "")
-    found = [*repositories, *((name, 0) for name in physical.buckets.names if allowed and name.startswith(prefix))]
+    names = {*physical.buckets.names, *physical.buckets.filled()} if allowed else set()
+    found = [*repositories, *((name, 0) for name in names if name.startswith(prefix))]
     buckets = [
         parent("Bucket", element("Name", name), element("CreationDate", timestamp(made)))
         for name, made in sorted(found)
