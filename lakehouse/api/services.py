@@ -11,6 +11,7 @@ from lakehouse.auth.checker import Checker
 from lakehouse.auth.directory import Directory
 from lakehouse.auth.identity import Authenticator
 from lakehouse.auth.keys import KeyRing
+from lakehouse.auth.oidc import Provider
 from lakehouse.core.clock import Clock
 from lakehouse.versioning.lake import Actor, Lake
 
@@ -31,6 +32,7 @@ class Services(msgspec.Struct, frozen=True, eq=False):
     authenticator: Authenticator
     checker: Checker
     directory: Directory
+    provider: Provider
     ring: KeyRing
     version: str
     clock: Clock

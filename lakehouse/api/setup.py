@@ -24,6 +24,14 @@ LOGIN = LoginConfig(
     login_cookie_names=list(COOKIES),
     logout_url="",
 )
+BY_PROVIDER = LoginConfig(
+    rbac="internal",
+    login_url="/api/v1/oidc/login",
+    login_url_method="select",
+    login_failed_message="The credentials don't match.",
+    login_cookie_names=list(COOKIES),
+    logout_url="/logout",
+)
 
 
 async def get_setup_state(services: Services, call: Call[None, None]) -> SetupState:
@@ -31,7 +39,7 @@ async def get_setup_state(services: Services, call: Call[None, None]) -> SetupSt
     return SetupState(
         state="initialized" if found.initialized else "not_initialized",
         comm_prefs_missing=found.comm_prefs_missing,
-        login_config=LOGIN,
+        login_config=BY_PROVIDER if services.provider.configured else LOGIN,
     )
 
 

@@ -25,6 +25,7 @@ CREDENTIALS: Final = "credentials-aes"
 PRESIGN: Final = "presign"
 SETUP: Final = "setup-token"
 SESSION: Final = "session-token"
+OIDC: Final = "oidc-login"
 
 _SALT = b"lakehouse master secret v1"
 

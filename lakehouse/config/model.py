@@ -156,6 +156,34 @@ class Limits(msgspec.Struct, frozen=True):
     """Largest object."""
 
 
+class Oidc(msgspec.Struct, frozen=True):
+    """Login by an OpenID Connect provider. Without `issuer` and `client_id` there is none."""
+
+    issuer: str = ""
+    """The provider, such as `https://login.example.org/realms/lake`, as its tokens write it."""
+    client_id: str = ""
+    """Name by which the provider knows this server."""
+    client_secret: Secret = Secret()
+    """Goes with client_id."""
+    scopes: tuple[str, ...] = ("openid", "email", "profile")
+    """What the provider is asked for."""
+    user_claim: str = "email"
+    """Claim that names a user who logs in for the first time."""
+    groups_claim: str = "groups"
+    """Claim that lists the groups of a user."""
+    groups: tuple[str, ...] = ()
+    """From groups of the claim to groups here: `theirs=ours`. Others go by their own names."""
+    default_groups: tuple[str, ...] = ()
+    """Groups that everybody is in who logs in by the provider."""
+
+
+class Egress(msgspec.Struct, frozen=True):
+    """Where the server itself may send requests: to the identity provider. Link-local addresses it never reaches."""
+
+    private: bool = False
+    """Allow private and loopback addresses. Loopback is allowed anyway while the server listens on loopback only."""
+
+
 class Log(msgspec.Struct, frozen=True):
     """What the server writes to standard error. Secrets and Authorization headers are never written."""
 
@@ -212,4 +240,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     staging: Staging = Staging()
     cache: Cache = Cache()
     limits: Limits = Limits()
+    oidc: Oidc = Oidc()
+    egress: Egress = Egress()
     log: Log = Log()

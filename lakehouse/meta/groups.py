@@ -132,3 +132,27 @@ def provided(user: UserId, names: Sequence[str], *, source: str) -> tuple[Statem
             many=tuple((user, source, name) for name in names),
         ),
     )
+
+
+async def names_from(db: Database, user: UserId, *, source: str) -> list[str]:
+    """The groups that a user is in by the word of `source`."""
+    rows = await db.all(
+        'select groups.name from groups join memberships m on m."group" = groups.id '
+        'where m."user" = ? and m.source = ?',
+        (user, source),
+    )
+    return [row[0] for row in rows]
+
+
+async def existing(db: Database, names: Sequence[str], user: UserId, *, source: str) -> set[str]:
+    """Those of `names` that are groups in which the user is not by another's word than that of `source`."""
+    found = set()
+    for name in names:
+        row = await db.one(
+            "select 1 from groups where name = ? and not exists (select 1 from memberships m "
+            'where m."group" = groups.id and m."user" = ? and m.source <> ?)',
+            (name, user, source),
+        )
+        if row is not None:
+            found.add(name)
+    return found

@@ -65,3 +65,14 @@ def insert(name: str, user: UserId, *, created: int, settings: dict[str, object]
 def delete(name: str, user: UserId, *, otherwise: Exception) -> Statement:
     """Remove a principal of this user; refuses with `otherwise` when there is none."""
     return Statement('delete from principals where name = ? and "user" = ?', (name, user), rows=1, otherwise=otherwise)
+
+
+def insert_for_named(name: str, user: str, *, created: int, otherwise: Exception) -> Statement:
+    """A new principal of the user of this name; refuses with `otherwise` when the principal is taken."""
+    return Statement(
+        "insert into principals(name, \"user\", created, settings) select ?, id, ?, '{}' from users where name = ? "
+        "on conflict (name) do nothing",
+        (name, created, user),
+        rows=1,
+        otherwise=otherwise,
+    )

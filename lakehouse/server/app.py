@@ -23,9 +23,11 @@ from lakehouse.auth.checker import PolicyChecker
 from lakehouse.auth.credentials import CredentialStore
 from lakehouse.auth.directory import Directory
 from lakehouse.auth.identity import Authenticator
+from lakehouse.auth.oidc import Provider
 from lakehouse.core.clock import system_clock
 from lakehouse.s3.repository.gateway import Gateway
 from lakehouse.server.pages import pages
+from lakehouse.server.provider import oidc_settings, open_egress
 from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
@@ -41,6 +43,7 @@ if TYPE_CHECKING:
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
     from lakehouse.s3.app import S3App
+    from lakehouse.server.egress import Egress
     from lakehouse.versioning.working import LakeWork
 
 
@@ -58,6 +61,7 @@ class Application:
         self._api: ApiApp
         self._s3: S3App
         self._lake: Lake
+        self._egress: Egress
         self._sweeper: asyncio.Task[None]
         self._resumer: asyncio.Task[None]
 
@@ -104,6 +108,7 @@ class Application:
             presign_seconds=int(config.staging.presign_validity),
             upload_validity=int(config.s3.upload_validity),
         )
+        self._egress = open_egress(config)
         checker = PolicyChecker(db, clock=clock)
         credentials = CredentialStore(db, ring, checker=checker, clock=clock)
         authenticator = Authenticator(db, ring, credentials, checker=checker, clock=clock)
@@ -112,6 +117,7 @@ class Application:
             authenticator=authenticator,
             checker=checker,
             directory=Directory(db=db, ring=ring, checker=checker, clock=clock),
+            provider=Provider(oidc_settings(config), self._egress, ring.signer(keys.OIDC), clock=clock),
             ring=ring,
             version=__version__,
             clock=clock,
@@ -140,6 +146,7 @@ class Application:
         await self._api.drain()
         await self._lake.tasks.stop()
         await self._lake.background.drain()
+        await self._egress.close()
         await self._lake.stores.close()
         await self._lake.db.close()
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.sdk.requests import given
 from lakehouse.wire.auth import (
+    BEGIN_OIDC_LOGIN,
+    EXTERNAL_PRINCIPAL_LOGIN,
     GET_AUTH_CAPABILITIES,
     GET_CURRENT_USER,
     LOGIN,
+    OAUTH_CALLBACK,
+    STS_LOGIN,
     AuthCapabilities,
     AuthenticationToken,
     CurrentUser,
+    ExternalLoginInformation,
     LoginInformation,
+    OauthCallbackQuery,
+    OidcLoginQuery,
+    StsAuthRequest,
 )
 
 if TYPE_CHECKING:
@@ -37,3 +46,27 @@ class Auth:
     async def get_auth_capabilities(self) -> AuthCapabilities:
         """What the user management can do."""
         return await self._transport.call(GET_AUTH_CAPABILITIES, AuthCapabilities)
+
+    async def sts_login(
+        self, code: str, state: str, redirect_uri: str, *, ttl_seconds: int | None = None
+    ) -> AuthenticationToken:
+        """Trade a code of the identity provider for a token. Raises Unauthenticated."""
+        body = StsAuthRequest(code=code, state=state, redirect_uri=redirect_uri, ttl_seconds=given(ttl_seconds))
+        return await self._transport.call(STS_LOGIN, AuthenticationToken, body=body)
+
+    async def external_principal_login(
+        self, id_token: str, *, token_expiration_duration: int | None = None
+    ) -> AuthenticationToken:
+        """Trade an id token of the identity provider for a token. Raises Unauthenticated, PermissionDenied."""
+        body = ExternalLoginInformation(
+            identity_request={"id_token": id_token}, token_expiration_duration=given(token_expiration_duration)
+        )
+        return await self._transport.call(EXTERNAL_PRINCIPAL_LOGIN, AuthenticationToken, body=body)
+
+    async def begin_oidc_login(self, *, after: str = "/") -> None:
+        """What a browser calls to log in by the identity provider; it is redirected there."""
+        await self._transport.send(BEGIN_OIDC_LOGIN, query=OidcLoginQuery(next=after))
+
+    async def oauth_callback(self, code: str, state: str) -> None:
+        """What the identity provider redirects a browser to."""
+        await self._transport.send(OAUTH_CALLBACK, query=OauthCallbackQuery(code=code, state=state))

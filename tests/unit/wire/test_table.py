@@ -28,7 +28,9 @@ WITHOUT_BODY = {
     "add_group_membership": 201,
     "attach_policy_to_group": 201,
     "attach_policy_to_user": 201,
+    "begin_oidc_login": 302,
     "create_user_external_principal": 201,
+    "oauth_callback": 302,
     "set_group_acl": 201,
 }
 """What answers without a body and yet not 204."""
