@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 _HEAD = """\
 # Actions and resources
 
-What [policies](../howto/users.md#write-a-policy) can name. A resource is written as an ARN: `arn:lakefs:fs:::` or, for users,
-groups, policies and external principals, `arn:lakefs:auth:::`, then one of
+What [policies](../howto/users.md#write-a-policy) can name. A resource is written as an ARN: `arn:lakefs:fs:::` or, for
+users, groups, policies and external principals, `arn:lakefs:auth:::`, then one of
 
 | resource | what |
 |---|---|
