@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.api import (
+    audit,
     auth,
     branches,
     commits,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from lakehouse.wire.operation import Operation
 
 MODULES = {
+    "audit": audit,
     "auth": auth,
     "branches": branches,
     "commits": commits,

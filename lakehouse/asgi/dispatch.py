@@ -13,7 +13,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from lakehouse.asgi.body import body_reader
 from lakehouse.asgi.call import Call
@@ -45,17 +45,44 @@ ErrorTable = Callable[[LakehouseError, "Operation | None"], Response]
 Observe = Callable[["Operation | None", int, float], None]
 """Told of each answer: operation (None when there is no such route), status, seconds."""
 
+
+class Record(Protocol):
+    """Keeps a record of what is done, by whom."""
+
+    def wants(self, operation: Operation) -> bool:
+        """Whether each request to this operation is to be recorded."""
+        ...
+
+    def record(self, call: AnyCall, status: int, *, wanted: bool) -> None:
+        """Told of each answer to one of those, and of each refusal, before it is sent."""
+        ...
+
+
 PREFIX = b"/api/v1"
+_REFUSED = frozenset({401, 403})
 logger = logging.getLogger(__name__)
 
 
 class _Binding:
     """An operation with all that serving it needs, looked up once."""
 
-    __slots__ = ("body", "handler", "needs", "open", "operation", "packed", "query", "shielded", "status", "text")
+    __slots__ = (
+        "body",
+        "handler",
+        "needs",
+        "open",
+        "operation",
+        "packed",
+        "query",
+        "recorded",
+        "shielded",
+        "status",
+        "text",
+    )
 
-    def __init__(self, operation: Operation, handler: Handler, limits: Limits) -> None:
+    def __init__(self, operation: Operation, handler: Handler, limits: Limits, *, recorded: bool) -> None:
         self.operation = operation
+        self.recorded = recorded
         self.handler = handler
         self.query = None if operation.query is None else query_reader(operation.query)
         self.body = (
@@ -91,6 +118,7 @@ class ApiApp:
         limits: Limits | None = None,
         request_ids: Callable[[], str] | None = None,
         observe: Observe | None = None,
+        record: Record | None = None,
     ) -> None:
         odd = {operation.name for operation in operations} ^ set(handlers)
         if odd:
@@ -102,21 +130,27 @@ class ApiApp:
         self._origin = origin or Origin()
         self._request_ids = request_ids or RequestIds()
         self._observe = observe
+        self._record = record
         self._running: set[asyncio.Future[Any]] = set()
         self._router: Router[_Binding] = Router()
         limits = limits or Limits()
         for operation in operations:
-            self._router.add(operation.method, operation.path, _Binding(operation, handlers[operation.name], limits))
+            recorded = record is not None and record.wants(operation)
+            binding = _Binding(operation, handlers[operation.name], limits, recorded=recorded)
+            self._router.add(operation.method, operation.path, binding)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request_id = self._request_ids()
         started = time.perf_counter() if self._observe else 0.0
         operation: Operation | None = None
+        call: AnyCall | None = None
+        recorded = False
         try:
             binding, path = self._router.find(scope["method"], _raw_path(scope))
-            operation = binding.operation
-            response = await self._answer(binding, Call(operation, path, scope, receive, self._origin, request_id))
+            operation, recorded = binding.operation, binding.recorded
+            call = Call(operation, path, scope, receive, self._origin, request_id)
+            response = await self._answer(binding, call)
         except LakehouseError as error:
             response = self._errors(error, operation)
         except MethodNotAllowed as error:
@@ -125,6 +159,8 @@ class ApiApp:
         except Exception:
             logger.exception("request %s: %s %s failed", request_id, scope["method"], scope["path"])
             response = json_response(500, Error(f"internal error; the server's log has it as request {request_id}"))
+        if self._record is not None and call is not None and (recorded or response.status in _REFUSED):
+            self._record.record(call, response.status, wanted=recorded)
         await response.send(send, receive, request_id=request_id, head=scope["method"] == "HEAD")
         if self._observe:
             self._observe(operation, response.status, time.perf_counter() - started)

@@ -26,6 +26,7 @@ PRESIGN: Final = "presign"
 SETUP: Final = "setup-token"
 SESSION: Final = "session-token"
 OIDC: Final = "oidc-login"
+AUDIT: Final = "audit-chain"
 
 _SALT = b"lakehouse master secret v1"
 

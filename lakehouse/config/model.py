@@ -184,6 +184,13 @@ class Egress(msgspec.Struct, frozen=True):
     """Allow private and loopback addresses. Loopback is allowed anyway while the server listens on loopback only."""
 
 
+class Audit(msgspec.Struct, frozen=True):
+    """What is written to the audit log."""
+
+    level: Literal["off", "changes", "writes", "all"] = "changes"
+    """`changes`: logins, refusals and every change but those of objects; `writes`: these too; `all`: reads as well."""
+
+
 class Log(msgspec.Struct, frozen=True):
     """What the server writes to standard error. Secrets and Authorization headers are never written."""
 
@@ -242,4 +249,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     oidc: Oidc = Oidc()
     egress: Egress = Egress()
+    audit: Audit = Audit()
     log: Log = Log()

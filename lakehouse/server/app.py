@@ -11,6 +11,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from lakehouse import __version__
+from lakehouse.api.audited import Recorder
 from lakehouse.api.errors import error_response
 from lakehouse.api.handlers import handlers
 from lakehouse.api.services import Services
@@ -19,6 +20,7 @@ from lakehouse.asgi.identity import rest_identity
 from lakehouse.asgi.limits import Limits
 from lakehouse.asgi.origin import Origin
 from lakehouse.auth import builtin, keys, setup
+from lakehouse.auth.audit import AuditLog
 from lakehouse.auth.checker import PolicyChecker
 from lakehouse.auth.credentials import CredentialStore
 from lakehouse.auth.directory import Directory
@@ -62,6 +64,7 @@ class Application:
         self._s3: S3App
         self._lake: Lake
         self._egress: Egress
+        self._audit: AuditLog
         self._sweeper: asyncio.Task[None]
         self._resumer: asyncio.Task[None]
 
@@ -109,6 +112,7 @@ class Application:
             upload_validity=int(config.s3.upload_validity),
         )
         self._egress = open_egress(config)
+        self._audit = AuditLog(db, ring, clock=clock)
         checker = PolicyChecker(db, clock=clock)
         credentials = CredentialStore(db, ring, checker=checker, clock=clock)
         authenticator = Authenticator(db, ring, credentials, checker=checker, clock=clock)
@@ -133,7 +137,9 @@ class Application:
             errors=error_response,
             origin=origin,
             limits=Limits(json_body=config.limits.json_body),
+            record=Recorder(self._audit, level=config.audit.level),
         )
+        self._audit.start()
         gateway = Gateway(self._lake, checker, origin, config.object_store.region)
         self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, checker, origin), ring)
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
@@ -147,6 +153,7 @@ class Application:
         await self._lake.tasks.stop()
         await self._lake.background.drain()
         await self._egress.close()
+        await self._audit.stop()
         await self._lake.stores.close()
         await self._lake.db.close()
 

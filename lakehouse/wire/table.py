@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.wire import (
+    audit,
     auth,
     branches,
     commits,
@@ -44,6 +45,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *policies.OPERATIONS,
     *principals.OPERATIONS,
     *sessions.OPERATIONS,
+    *audit.OPERATIONS,
     *config.OPERATIONS,
     *statistics.OPERATIONS,
     *repositories.OPERATIONS,

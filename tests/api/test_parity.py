@@ -29,6 +29,8 @@ ROUTES = {
 }
 
 ADDED_OPERATIONS = {
+    "listAuditEvents",
+    "verifyAuditLog",
     "beginOidcLogin",
     "createSession",
     "revokeSessions",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from lakehouse.sdk._async.audit import Audit
 from lakehouse.sdk._async.auth import Auth
 from lakehouse.sdk._async.branches import Branches
 from lakehouse.sdk._async.commits import Commits
@@ -83,6 +84,7 @@ class AsyncClient:
         self.policies = Policies(self._transport)
         self.principals = Principals(self._transport)
         self.sessions = Sessions(self._transport)
+        self.audit = Audit(self._transport)
         self.config = Configuration(self._transport)
         self.statistics = Statistics(self._transport)
         self.repositories = Repositories(self._transport)

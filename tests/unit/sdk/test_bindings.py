@@ -125,6 +125,7 @@ LISTS = [
         "users",
         "groups",
         "policies",
+        "audit",
         "pulls",
     )
     for name in dir(getattr(Client("http://lake.example", transport=NOWHERE), tag))
@@ -136,13 +137,14 @@ ITEM = {
     "physical_address": "", "checksum": "", "mtime": 1, "number": 1, "time": 1, "old_commit_id": "",
     "new_commit_id": "", "operation": "commit", "actor": "a", "request_id": "",
     "statement": [{"effect": "allow", "resource": "*", "action": ["fs:*"]}],
+    "resources": {}, "peer": "", "status_code": 200,
     "status": "open", "title": "t", "author": "a", "source_branch": "s", "destination_branch": "d",
 }  # fmt: skip
 ITEM["commit"] = dict(ITEM)
 
 
 def test_all_lists_are_known() -> None:
-    assert len(LISTS) == 17
+    assert len(LISTS) == 18
 
 
 @pytest.mark.parametrize("kind", [Client, AsyncClient])
