@@ -8,7 +8,7 @@ from bisect import bisect_left
 
 import pytest
 
-from lakehouse.core.errors import DirtyBranch, StorageUnavailable
+from lakehouse.core.errors import DirtyBranch, LostRace, StorageUnavailable
 from lakehouse.core.paths import parse_path
 from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.entry import pack
@@ -255,6 +255,23 @@ async def test_a_fold_that_was_overtaken_changes_nothing(lake, repo, monkeypatch
     assert not await fold(lake, repo)
     assert (await branch_of(lake, repo)).base is None
     assert await shown(lake, repo, "main") == {}
+
+
+async def test_a_base_is_set_on_what_was_seen_only(lake, repo):
+    """Another head, another base or other sealed areas: what was computed is not what the branch shows."""
+    await put(lake, repo, "main", a="a1")
+    first = await branch_of(lake, repo)
+    await fold(lake, repo)
+    with pytest.raises(LostRace):
+        await lake.db.apply(compact.refs.set_base(first, None, taken=()))
+    second = await branch_of(lake, repo)
+    await seal(lake, repo, "main")
+    with pytest.raises(LostRace):
+        await lake.db.apply(compact.refs.set_base(second, None, taken=(12345,)))
+    await commit_all(lake, repo, "main")
+    with pytest.raises(LostRace):
+        await lake.db.apply(compact.refs.set_base(second, None, taken=()))
+    assert await shown(lake, repo, "main") == {"a": "a1"}
 
 
 async def test_a_commit_whose_rows_are_folded_meanwhile_takes_them(lake, repo, monkeypatch):
