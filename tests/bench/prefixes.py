@@ -43,9 +43,8 @@ def timed(name: str, objects: int):
     cpu, wall = time.process_time(), time.perf_counter()
     yield
     wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(
-        f"{name:40s} {wall * 1e3:10.2f} ms {cpu * 1e3:10.2f} ms CPU {cpu / objects * 1e6:8.2f} us an object", flush=True
-    )
+    each = f"{cpu / objects * 1e6:8.2f} us an object" if objects > 1 else ""
+    print(f"{name:40s} {wall * 1e3:10.2f} ms {cpu * 1e3:10.2f} ms CPU {each}", flush=True)
 
 
 async def run(objects: int, folder: Path) -> None:
