@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
+from functools import lru_cache
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 _SPECIAL = re.compile('[&<>"\x00-\x1f\x7f\ud800-\udfff\ufffe\uffff]')
@@ -28,6 +29,7 @@ def document(name: str, *children: str, namespace: str = "") -> bytes:
     return text.encode()
 
 
+@lru_cache(maxsize=1024)
 def timestamp(seconds: float) -> str:
     """Seconds since 1970 as S3 writes times: `2026-01-31T12:00:00.000Z`."""
     whole = datetime.fromtimestamp(int(seconds), UTC)
@@ -37,6 +39,11 @@ def timestamp(seconds: float) -> str:
 def quoted(etag: str) -> str:
     """An ETag as it travels."""
     return f'"{etag}"'
+
+
+def etag_element(etag: str) -> str:
+    """An ETag in its element."""
+    return f"<ETag>&quot;{_SPECIAL.sub(_escaped, etag)}&quot;</ETag>"
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -153,11 +153,9 @@ async def _complete(lake: Lake, begun: Begun, parts: Sequence[tuple[int, str]]) 
 async def abort(lake: Lake, begun: Begun) -> None:
     """Give up an upload and drop its parts. Raises UploadNotFound."""
     parts, location = _at_store(lake, begun)
-    await lake.db.apply(rows.delete(begun.repository.id, begun.upload))
-    try:
+    with suppress(UploadNotFound):  # the row goes last, so that what is cut off in between can be given up again
         await parts.abort(location, begun.upload.store_id)
-    except UploadNotFound:
-        return
+    await lake.db.apply(rows.delete(begun.repository.id, begun.upload))
 
 
 async def give_up_old(lake: Lake) -> int:

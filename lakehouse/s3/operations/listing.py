@@ -11,7 +11,7 @@ import msgspec
 from lakehouse.objects.port import StoredObject
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.errors import S3Error
-from lakehouse.s3.xml import NAMESPACE, document, element, parent, quoted, timestamp
+from lakehouse.s3.xml import NAMESPACE, document, element, etag_element, parent, timestamp
 
 if TYPE_CHECKING:
     from lakehouse.objects.port import ObjectStore
@@ -104,15 +104,10 @@ def contents(found: Listed, ask: Wanted, *, owner: bool) -> list[str]:
     """The elements of the objects and of the rolled-up prefixes."""
     whose = parent("Owner", element("ID", "lakehouse"), element("DisplayName", "lakehouse")) if owner else ""
     lines = [
-        parent(
-            "Contents",
-            element("Key", ask.shown(line.key)),
-            element("LastModified", timestamp(line.info.modified)),
-            element("ETag", quoted(line.info.etag)),
-            element("Size", line.info.size),
-            whose,
-            element("StorageClass", "STANDARD"),
-        )
+        f"<Contents>{element('Key', ask.shown(line.key))}"
+        f"<LastModified>{timestamp(line.info.modified)}</LastModified>"
+        f"{etag_element(line.info.etag)}<Size>{line.info.size}</Size>"
+        f"{whose}<StorageClass>STANDARD</StorageClass></Contents>"
         for line in found.objects
     ]
     return lines + [parent("CommonPrefixes", element("Prefix", ask.shown(prefix))) for prefix in found.prefixes]
