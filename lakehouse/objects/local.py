@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.core.clock import system_clock
-from lakehouse.core.errors import StoredObjectNotFound, Unavailable
+from lakehouse.core.errors import StorageUnavailable, StoredObjectNotFound, Unavailable
 from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import CHUNK, ChunkBody, exactly
 from lakehouse.objects.disk_errors import disk_error
@@ -24,10 +24,11 @@ from lakehouse.objects.local_batch import Batches
 from lakehouse.objects.local_file import Label, Written, path_of
 from lakehouse.objects.local_index import Index, Row
 from lakehouse.objects.local_layout import Process, prepare
-from lakehouse.objects.local_read import FileBody, read_cached, read_disk
+from lakehouse.objects.local_read import FileBody, SpanBody, read_cached, read_disk
 from lakehouse.objects.local_sweep import restore_index, sweep
 from lakehouse.objects.local_uploads import LocalUploads
 from lakehouse.objects.local_write import Files, Span
+from lakehouse.objects.manifest import MANIFEST, spans_of
 from lakehouse.objects.port import (
     ByteRange,
     Location,
@@ -93,7 +94,7 @@ class LocalStore:
         self._clock = clock
         self._keeper: asyncio.Task[None] | None = None
         self._files = Files(root, index, process, clock=clock)
-        self.uploads = LocalUploads(root, index, self._files, self._commit, read=self.get, clock=clock)
+        self.uploads = LocalUploads(index, self._files, head=self.head, read=self.get, clock=clock)
         """Multipart uploads into this store."""
         self._batches = Batches(root, index, self._files, process, clock=clock)
 
@@ -117,6 +118,8 @@ class LocalStore:
 
     async def get(self, location: Location, byte_range: ByteRange | None = None) -> ObjectReader:
         row, file = self._open(location)
+        if file < 0:
+            return self._open_spans(location, byte_range)
         try:
             start, length = resolve_range(byte_range, row.info.size)
             if length > CHUNK:
@@ -170,6 +173,8 @@ class LocalStore:
         label_key = key_bytes(target.key)
         row, file = self._open(source)
         label = Label(target.bucket, label_key, row.info.content_type, row.info.metadata)
+        if file < 0:
+            return await self._share(row, label)
         span = Span(file, row.start, row.info.size)
         return await self._files.join(label, [span], row.info.etag, self._commit(label, PutMode.REPLACE))
 
@@ -205,9 +210,14 @@ class LocalStore:
         return row
 
     def _open(self, location: Location) -> tuple[Row, int]:
-        """The row of an object and its open file. A file that was replaced between the two is looked up again."""
+        """The row of an object and its open file, -1 for an object of parts.
+
+        A file that was replaced between the two is looked up again.
+        """
         for _ in range(_TRIES):
             row = self._found(location)
+            if row.start == MANIFEST:
+                return row, -1
             try:
                 return row, os.open(path_of(self._root, row.file), os.O_RDONLY | os.O_CLOEXEC)
             except FileNotFoundError:
@@ -215,6 +225,20 @@ class LocalStore:
             except OSError as error:
                 raise disk_error(error) from error
         raise StoredObjectNotFound(f"the file of {location.bucket}/{location.key} is missing from the disk")
+
+    def _open_spans(self, location: Location, byte_range: ByteRange | None) -> ObjectReader:
+        """As `get`, of an object of parts."""
+        for _ in range(_TRIES):
+            row = self._found(location)
+            start, length = resolve_range(byte_range, row.info.size)
+            if not length:
+                return ObjectReader(row.info, start, 0, ChunkBody(b""))
+            try:
+                spans = spans_of(self._index, row.file, start=start, length=length)
+                return ObjectReader(row.info, start, length, SpanBody(self._root, spans, self._files.executor))
+            except (FileNotFoundError, StorageUnavailable):
+                continue  # it was replaced between the two
+        raise StoredObjectNotFound(f"the parts of {location.bucket}/{location.key} are missing from the disk")
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
@@ -228,6 +252,18 @@ class LocalStore:
             return stands.info, left
 
         return commit
+
+    async def _share(self, row: Row, label: Label) -> ObjectInfo:
+        """Make a copy of an object of parts, which has the same files."""
+        spans = spans_of(self._index, row.file)
+
+        async def commit(written: Written) -> tuple[ObjectInfo, list[str]]:
+            info = ObjectInfo(written.size, written.etag, written.modified, label.content_type, label.metadata)
+            made = Row(written.name, written.offset, info)
+            stands, left = await self._index.put_manifest(label.bucket, label.key, made, spans, source=row.file)
+            return stands.info, left
+
+        return await self._files.manifest(label, spans, row.info.etag, commit)
 
     async def _delete(self, keys: Sequence[tuple[str, bytes]]) -> None:
         self._files.remove_later(await self._index.delete(keys))

@@ -25,8 +25,10 @@ if TYPE_CHECKING:
 MAGIC = b"LAKEOBJ\x00"
 FORMAT = 1
 _FIXED = struct.Struct(">8sHHIQd48s")
-_PART = 1
-"""Flag of a file that holds a part of an unfinished upload."""
+PART = 1
+"""Flag of a file that holds a part of an upload."""
+MANIFEST_FLAG = 2
+"""Flag of a file whose bytes are a manifest."""
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
@@ -57,6 +59,7 @@ class Header(msgspec.Struct, frozen=True):
     etag: str
     modified: float
     part: bool
+    manifest: bool = False
 
 
 _encode = msgspec.msgpack.Encoder(order="deterministic").encode
@@ -73,14 +76,14 @@ def path_of(root: Path, name: str) -> str:
     return f"{root}/objects/{name[:2]}/{name}"
 
 
-def _fixed(text: bytes, *, part: bool, size: int, modified: float, etag: str) -> bytes:
-    return _FIXED.pack(MAGIC, FORMAT, _PART if part else 0, len(text), size, modified, etag.encode())
+def _fixed(text: bytes, *, flags: int, size: int, modified: float, etag: str) -> bytes:
+    return _FIXED.pack(MAGIC, FORMAT, flags, len(text), size, modified, etag.encode())
 
 
-def head_of(label: Label, *, size: int, modified: float, etag: str, part: bool = False) -> bytes:
+def head_of(label: Label, *, size: int, modified: float, etag: str, flags: int = 0) -> bytes:
     """What stands before the bytes of an object in its file."""
     text = _encode(label)
-    return _fixed(text, part=part, size=size, modified=modified, etag=etag) + text
+    return _fixed(text, flags=flags, size=size, modified=modified, etag=etag) + text
 
 
 def read_header(file: int) -> Header | None:
@@ -100,13 +103,19 @@ def read_header(file: int) -> Header | None:
     offset = _FIXED.size + length
     if os.fstat(file).st_size != offset + size:
         return None
-    return Header(label, offset, size, etag.rstrip(b"\x00").decode(), modified, bool(flags & _PART))
+    part, manifest = bool(flags & PART), bool(flags & MANIFEST_FLAG)
+    return Header(label, offset, size, etag.rstrip(b"\x00").decode(), modified, part, manifest)
 
 
-def write_small(root: Path, name: str, label: Label, data: bytes, *, modified: float, part: bool = False) -> Written:
-    """Store `data` as the file `name`, durably. Raises StorageFull or StorageUnavailable, and then leaves nothing."""
-    etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    head = head_of(label, size=len(data), modified=modified, etag=etag, part=part)
+def write_small(
+    root: Path, name: str, label: Label, data: bytes, *, modified: float, flags: int = 0, etag: str | None = None
+) -> Written:
+    """Store `data` as the file `name`, durably; `etag` None: its MD5.
+
+    Raises StorageFull or StorageUnavailable, and then leaves nothing.
+    """
+    etag = hashlib.md5(data, usedforsecurity=False).hexdigest() if etag is None else etag
+    head = head_of(label, size=len(data), modified=modified, etag=etag, flags=flags)
     temporary = path_of(root, name) + ".tmp"
     with translated(on_error=lambda: _unlink(temporary)):
         file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
@@ -164,7 +173,7 @@ class FileWriter:
         self.write(b"")
         etag = self._digest.hexdigest() if etag is None else etag
         with translated():
-            fixed = _fixed(self._text, part=self._part, size=self._size, modified=modified, etag=etag)
+            fixed = _fixed(self._text, flags=PART if self._part else 0, size=self._size, modified=modified, etag=etag)
             os.pwrite(self._file, fixed, 0)
             os.fsync(self._file)
             self._close()

@@ -18,8 +18,10 @@ from lakehouse.core.errors import (
     DataTooNew,
     PreconditionFailed,
     StorageUnavailable,
+    StoredObjectNotFound,
 )
 from lakehouse.core.paths import after_prefix
+from lakehouse.objects import manifest
 from lakehouse.objects.address import key_text
 from lakehouse.objects.port import ObjectInfo, PutMode, StoredObject
 from lakehouse.sqlite.readers import Readers
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from pathlib import Path
     from typing import TypeVar
+
+    from lakehouse.objects.manifest import FileSpan
 
     T = TypeVar("T")
 
@@ -68,12 +72,12 @@ create table if not exists parts (
     primary key (upload, number)
 ) strict, without rowid;
 create table if not exists trash (file text primary key) strict, without rowid;
-"""
+""" + manifest.TABLE.lstrip()
 
 _COLUMNS = "file, start, size, etag, modified, content_type, metadata"
 _FIND = f"select {_COLUMNS} from objects where bucket = ? and key = ?"  # noqa: S608 - our own columns
 _INSERT = "insert into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing"
-_REPLACE = "insert or replace into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+REPLACE = "insert or replace into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _PAGE = f"select key, {_COLUMNS} from objects where bucket = ? and key >= ? and key < ? order by key limit ?"  # noqa: S608
 _PAGE_OPEN = f"select key, {_COLUMNS} from objects where bucket = ? and key >= ? order by key limit ?"  # noqa: S608
 
@@ -92,7 +96,8 @@ def _row(columns: Sequence[Any]) -> Row:
     return Row(file, start, facts)
 
 
-def _columns(bucket: str, key: bytes, row: Row) -> tuple[str | bytes | int | float, ...]:
+def columns_of(bucket: str, key: bytes, row: Row) -> tuple[str | bytes | int | float, ...]:
+    """What `REPLACE` takes."""
     info = row.info
     metadata = json.dumps(info.metadata, separators=(",", ":")) if info.metadata else "{}"
     return bucket, key, row.file, row.start, info.size, info.etag, info.modified, info.content_type, metadata
@@ -164,16 +169,15 @@ class Index:
         With ONCE the row that was there stands when its bytes are the same; then `row.file` is to be removed. Raises
         PreconditionFailed, ContentDiffers, StorageFull, StorageUnavailable; then nothing has changed.
         """
-        info, columns = row.info, _columns(bucket, key, row)
+        info, columns = row.info, columns_of(bucket, key, row)
         emptied = self._take_removed()
 
         def replace(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
             old = connection.execute("select file from objects where bucket = ? and key = ?", (bucket, key)).fetchone()
-            connection.execute(_REPLACE, columns)
-            if old is not None:
-                connection.execute("insert or ignore into trash values (?)", old)
+            connection.execute(REPLACE, columns)
+            left = [] if old is None else manifest.let_go(connection, old[0])
             _empty(connection, emptied)
-            return row, [] if old is None else [old[0]]
+            return row, left
 
         def insert(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
             if connection.execute(_INSERT, columns).rowcount == 1:
@@ -200,9 +204,8 @@ class Index:
         def replace(connection: sqlite3.Connection) -> list[str]:
             find = "select file from objects where bucket = ? and key = ?"
             olds = [connection.execute(find, (bucket, key)).fetchone() for bucket, key, _ in rows]
-            left = [old[0] for old in olds if old is not None]
-            connection.executemany(_REPLACE, [_columns(*row) for row in rows])
-            connection.executemany("insert or ignore into trash values (?)", [(name,) for name in left])
+            connection.executemany(REPLACE, [columns_of(*row) for row in rows])
+            left = [name for old in olds if old is not None for name in manifest.let_go(connection, old[0])]
             _empty(connection, emptied)
             return left
 
@@ -216,8 +219,8 @@ class Index:
             names: list[str] = []
             for place in keys:
                 sql = "delete from objects where bucket = ? and key = ? returning file"
-                names += [name for (name,) in connection.execute(sql, place).fetchall()]
-            connection.executemany("insert or ignore into trash values (?)", [(name,) for name in names])
+                for (name,) in connection.execute(sql, place).fetchall():
+                    names += manifest.let_go(connection, name)
             _empty(connection, emptied)
             return names
 
@@ -237,17 +240,36 @@ class Index:
         if emptied:
             await self.run(lambda connection: _empty(connection, emptied))
 
-    async def restore(self, rows: Sequence[tuple[str, bytes, Row]]) -> None:
+    async def put_manifest(
+        self, bucket: str, key: bytes, row: Row, spans: Sequence[FileSpan], *, source: str
+    ) -> tuple[Row, list[str]]:
+        """Point a key at a manifest that shares the files of the manifest `source`; as `put` does, replacing.
+
+        Raises StoredObjectNotFound when `source` has gone meanwhile; then nothing has changed.
+        """
+
+        def replace(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
+            if not manifest.stands(connection, source):
+                raise StoredObjectNotFound
+            old = connection.execute("select file from objects where bucket = ? and key = ?", (bucket, key)).fetchone()
+            connection.execute(REPLACE, columns_of(bucket, key, row))
+            manifest.add(connection, row.file, spans)
+            return row, [] if old is None else manifest.let_go(connection, old[0])
+
+        return await self.run(replace)
+
+    async def restore(self, rows: Sequence[tuple[str, bytes, Row, list[FileSpan]]]) -> None:
         """Add rows that were read from files' headers; of two files of one key the younger one wins."""
 
         def add(connection: sqlite3.Connection) -> None:
-            for bucket, key, row in rows:
+            for bucket, key, row, spans in rows:
+                manifest.add(connection, row.file, spans)
                 connection.execute(
                     "insert into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do update set "
                     "file = excluded.file, start = excluded.start, size = excluded.size, etag = excluded.etag, "
                     "modified = excluded.modified, content_type = excluded.content_type, "
                     "metadata = excluded.metadata where excluded.modified > modified",
-                    _columns(bucket, key, row),
+                    columns_of(bucket, key, row),
                 )
 
         await self.run(add)

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LAYOUT = 1
+LAYOUT = 2
+"""2 since objects of parts are manifests."""
 _MARK = "store.json"
 
 
@@ -52,6 +53,8 @@ def prepare(root: Path) -> Path:
             f"the object store in {root} has layout {found.layout}, this program knows up to {LAYOUT}: "
             "use the version that made it, or a newer one"
         )
+    if found.layout < LAYOUT:
+        _write_mark(mark)
     return root
 
 

@@ -9,15 +9,23 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections import deque
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import StorageUnavailable
 from lakehouse.objects.body import CHUNK
 from lakehouse.objects.disk_errors import disk_error
+from lakehouse.objects.local_file import path_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from concurrent.futures import Executor
+    from pathlib import Path
 
+    from lakehouse.objects.manifest import FileSpan
+
+OPEN_AT_ONCE = 64
+"""Files of an object of parts that are open while it is read."""
 _NOWAIT = getattr(os, "RWF_NOWAIT", 0)
 
 
@@ -91,3 +99,50 @@ def _read_and_close(file: int, offset: int, length: int) -> bytes:
         return read_disk(file, offset, length)
     finally:
         os.close(file)
+
+
+class SpanBody:
+    """Bytes of several files, one after another, as a stream of chunks.
+
+    The first files are opened at once (FileNotFoundError), so that they are read to their end whatever happens to the
+    object; those of an object of very many parts when their turn comes.
+    """
+
+    def __init__(self, root: Path, spans: Sequence[FileSpan], executor: Executor) -> None:
+        self._root = root
+        self._executor = executor
+        self._later = deque(span for span in spans if span.size)
+        self._open: deque[FileBody] = deque()
+        try:
+            while self._later and len(self._open) < OPEN_AT_ONCE:
+                self._open.append(self._opened(self._later.popleft()))
+        except OSError:
+            self._open.clear()
+            raise
+
+    def __aiter__(self) -> SpanBody:
+        return self
+
+    async def __anext__(self) -> bytes:
+        while True:
+            if not self._open:
+                if not self._later:
+                    raise StopAsyncIteration
+                try:
+                    self._open.append(self._opened(self._later.popleft()))
+                except OSError as error:
+                    raise disk_error(error) from error
+            try:
+                return await anext(self._open[0])
+            except StopAsyncIteration:
+                self._open.popleft()
+
+    async def aclose(self) -> None:
+        """Close the files; may be called again."""
+        self._later.clear()
+        while self._open:
+            await self._open.popleft().aclose()
+
+    def _opened(self, span: FileSpan) -> FileBody:
+        file = os.open(path_of(self._root, span.file), os.O_RDONLY | os.O_CLOEXEC)
+        return FileBody(file, span.start, span.size, self._executor)

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Multipart uploads into the embedded store.
 
-A part is a file of its own with a row of its own. Completing joins the parts into one new file and publishes it like
-any other; only then the upload and its parts are dropped. A crash between the two leaves the upload, and completing it
-again makes the same object again.
+A part is a file of its own with a row of its own. Completing copies nothing: it writes a manifest, which names the
+parts' files, and one transaction makes the object, ends the upload and lets go of parts that were not named.
 """
 
 from __future__ import annotations
@@ -15,20 +14,19 @@ from typing import TYPE_CHECKING
 from lakehouse.core.errors import InvalidPart, InvalidPartOrder, PartTooSmall, UploadNotFound
 from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import exactly
-from lakehouse.objects.disk_errors import translated
-from lakehouse.objects.local_file import Label, path_of
-from lakehouse.objects.local_write import Span
+from lakehouse.objects.local_file import Label
+from lakehouse.objects.local_index import Row
+from lakehouse.objects.manifest import FileSpan
 from lakehouse.objects.part_index import PartRow, Parts
 from lakehouse.objects.port import ObjectInfo, PartInfo, PutMode, Upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
-    from pathlib import Path
 
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local_file import Written
     from lakehouse.objects.local_index import Index
-    from lakehouse.objects.local_write import Commit, Files
+    from lakehouse.objects.local_write import Files
     from lakehouse.objects.port import ByteRange, Location, ObjectReader
 
 SMALLEST_PART = 5 * 1024 * 1024
@@ -40,18 +38,16 @@ class LocalUploads:
 
     def __init__(
         self,
-        root: Path,
         index: Index,
         files: Files,
-        commit: Callable[[Label, PutMode], Commit[ObjectInfo]],
         *,
+        head: Callable[[Location], Awaitable[ObjectInfo]],
         read: Callable[[Location, ByteRange | None], Awaitable[ObjectReader]],
         clock: Clock,
     ) -> None:
-        self._root = root
         self._parts = Parts(index)
         self._files = files
-        self._commit = commit
+        self._head = head
         self._read = read
         self._clock = clock
 
@@ -109,9 +105,15 @@ class LocalUploads:
         rows = self._chosen(upload, parts)
         digests = b"".join(bytes.fromhex(row.info.etag) for row in rows)
         etag = f"{hashlib.md5(digests, usedforsecurity=False).hexdigest()}-{len(rows)}"
-        info = await self._files.join(label, self._open(rows), etag, self._commit(label, mode))
-        await self._files.shielded(self._drop(upload))
-        return info
+        spans = [FileSpan(row.file, row.start, row.info.size) for row in rows]
+
+        async def commit(written: Written) -> tuple[ObjectInfo, list[str]]:
+            info = ObjectInfo(written.size, etag, written.modified, label.content_type, label.metadata)
+            made = (Row(written.name, written.offset, info), rows)
+            done = await self._parts.complete(upload, label, made, mode)
+            return (await self._head(location) if done.stands else info), done.left
+
+        return await self._files.manifest(label, spans, etag, commit)
 
     async def abort(self, location: Location, upload: str) -> None:
         self._find(location, upload)
@@ -155,19 +157,6 @@ class LocalUploads:
         if any(row.info.size < SMALLEST_PART for row in rows[:-1]):
             raise PartTooSmall
         return rows
-
-    def _open(self, rows: Sequence[PartRow]) -> list[Span]:
-        spans: list[Span] = []
-        try:
-            for row in rows:
-                with translated():
-                    file = os.open(path_of(self._root, row.file), os.O_RDONLY | os.O_CLOEXEC)
-                spans.append(Span(file, row.start, row.info.size))
-        except BaseException:
-            for span in spans:
-                os.close(span.file)
-            raise
-        return spans
 
     async def _drop(self, upload: str) -> None:
         self._files.remove_later(await self._parts.drop(upload))

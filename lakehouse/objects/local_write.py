@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from lakehouse.core.errors import FailedPrecondition, NotFound, StorageFull
+from lakehouse.core.errors import FailedPrecondition, InvalidArgument, NotFound, StorageFull
 from lakehouse.objects.body import Pieces
-from lakehouse.objects.local_file import FileWriter, Label, Written, remove, write_small
+from lakehouse.objects.local_file import MANIFEST_FLAG, PART, FileWriter, Label, Written, remove, write_small
+from lakehouse.objects.manifest import MANIFEST, encode
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Coroutine, Sequence
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local_index import Index
     from lakehouse.objects.local_layout import Process
+    from lakehouse.objects.manifest import FileSpan
 
 T = TypeVar("T")
 Commit = Callable[[Written], Awaitable[tuple[T, list[str]]]]
@@ -70,6 +72,17 @@ class Files:
         await self._stream(writer, first, pieces)
         return await self.shielded(self._publish(self._finish(writer), commit))
 
+    async def manifest(self, label: Label, spans: Sequence[FileSpan], etag: str, commit: Commit[T]) -> T:
+        """Store a manifest of these spans and commit it; of what is written, `size` is the object's."""
+        name, now = self._process.new_name(), self._clock()
+
+        def write() -> Written:
+            data = encode(spans)
+            made = write_small(self._root, name, label, data, modified=now, flags=MANIFEST_FLAG, etag=etag)
+            return Written(made.name, MANIFEST, sum(span.size for span in spans), etag, now)
+
+        return await self.shielded(self._publish(self.thread(write), commit))
+
     async def join(self, label: Label, spans: Sequence[Span], etag: str, commit: Commit[T]) -> T:
         """Store the bytes of `spans`, one after another, as one file and commit it. The bytes stay in the system."""
         return await self.shielded(self._publish(self._joined(label, spans, etag), commit))
@@ -78,7 +91,9 @@ class Files:
 
     async def _small(self, label: Label, data: bytes, *, part: bool) -> Written:
         name, now = self._process.new_name(), self._clock()
-        return await self.thread(lambda: write_small(self._root, name, label, data, modified=now, part=part))
+        return await self.thread(
+            lambda: write_small(self._root, name, label, data, modified=now, flags=PART if part else 0)
+        )
 
     async def _stream(self, writer: FileWriter, first: bytes, pieces: Pieces) -> None:
         """One piece is written while the next one arrives; nothing is in place before the body has ended."""
@@ -123,7 +138,7 @@ class Files:
         written = await writing
         try:
             result, left = await commit(written)
-        except (FailedPrecondition, NotFound, StorageFull):
+        except (FailedPrecondition, InvalidArgument, NotFound, StorageFull):
             await self.thread(remove, self._root, [written.name])
             raise
         except BaseException:

@@ -8,16 +8,20 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.errors import UploadNotFound
+from lakehouse.core.errors import ContentDiffers, InvalidPart, PreconditionFailed, UploadNotFound
 from lakehouse.core.paths import after_prefix
+from lakehouse.objects import manifest
 from lakehouse.objects.address import key_text
 from lakehouse.objects.local_file import Label
-from lakehouse.objects.port import PartInfo, Upload
+from lakehouse.objects.local_index import REPLACE, columns_of
+from lakehouse.objects.manifest import FileSpan
+from lakehouse.objects.port import PartInfo, PutMode, Upload
 
 if TYPE_CHECKING:
     import sqlite3
+    from collections.abc import Sequence
 
-    from lakehouse.objects.local_index import Index
+    from lakehouse.objects.local_index import Index, Row
 
 
 class PartRow(msgspec.Struct, frozen=True):
@@ -26,6 +30,23 @@ class PartRow(msgspec.Struct, frozen=True):
     file: str
     start: int
     info: PartInfo
+
+
+class Completed(msgspec.Struct, frozen=True):
+    """Whether the object that was there `stands`, and the files that are left without a row."""
+
+    stands: bool
+    left: list[str]
+
+
+def _end(connection: sqlite3.Connection, upload: str, *, keep: Sequence[str]) -> list[str]:
+    """Forget an upload and its parts; the files that are to be removed: all but those to `keep`."""
+    kept = frozenset(keep)
+    connection.execute("delete from uploads where id = ?", (upload,))
+    rows = connection.execute("delete from parts where upload = ? returning file", (upload,)).fetchall()
+    names = [name for (name,) in rows if name not in kept]
+    connection.executemany("insert or ignore into trash values (?)", [(name,) for name in names])
+    return names
 
 
 class Parts:
@@ -79,12 +100,42 @@ class Parts:
         """Forget an upload and its parts; files to remove."""
 
         def delete(connection: sqlite3.Connection) -> list[str]:
-            connection.execute("delete from uploads where id = ?", (upload,))
-            rows = connection.execute("delete from parts where upload = ? returning file", (upload,)).fetchall()
-            connection.executemany("insert or ignore into trash values (?)", rows)
-            return [name for (name,) in rows]
+            return _end(connection, upload, keep=())
 
         return await self._index.run(delete)
+
+    async def complete(
+        self, upload: str, label: Label, made: tuple[Row, Sequence[PartRow]], mode: PutMode
+    ) -> Completed:
+        """Make the object of an upload: its row, the spans, and the end of the upload, in one transaction.
+
+        `made`: the row of the manifest, and the parts that it names. With ONCE the row that was there stands when it is
+        made of the same parts. Raises UploadNotFound, InvalidPart when a part was replaced meanwhile,
+        PreconditionFailed, ContentDiffers; then nothing has changed.
+        """
+        row, parts = made
+        place = (label.bucket, label.key)
+
+        def finish(connection: sqlite3.Connection) -> Completed:
+            if connection.execute("select 1 from uploads where id = ?", (upload,)).fetchone() is None:
+                raise UploadNotFound
+            sql = "select file, size, etag from objects where bucket = ? and key = ?"
+            there = connection.execute(sql, place).fetchone()
+            if there is not None and mode is PutMode.CREATE:
+                raise PreconditionFailed
+            if there is not None and mode is PutMode.ONCE:
+                if there[1:] != (row.info.size, row.info.etag):
+                    raise ContentDiffers
+                return Completed(stands=True, left=[row.file, *_end(connection, upload, keep=())])
+            files = dict(connection.execute("select number, file from parts where upload = ?", (upload,)).fetchall())
+            if any(files.get(part.info.number) != part.file for part in parts):
+                raise InvalidPart("a part was uploaded again while the upload was being completed")
+            connection.execute(REPLACE, columns_of(label.bucket, label.key, row))
+            manifest.add(connection, row.file, [FileSpan(part.file, part.start, part.info.size) for part in parts])
+            left = [] if there is None else manifest.let_go(connection, there[0])
+            return Completed(stands=False, left=left + _end(connection, upload, keep=[part.file for part in parts]))
+
+        return await self._index.run(finish)
 
     def abandoned(self, before: float, *, limit: int) -> list[str]:
         """Ids of uploads that began before `before` (seconds since 1970) and got no part since."""

@@ -102,8 +102,8 @@ async def test_several_processes_see_each_others_objects(tmp_path):
 
 
 async def test_a_newer_layout_is_refused(tmp_path):
-    (tmp_path / "store.json").write_text('{"layout": 2}')
-    with pytest.raises(DataTooNew, match="layout 2"):
+    (tmp_path / "store.json").write_text('{"layout": 3}')
+    with pytest.raises(DataTooNew, match="layout 3"):
         await open_local_store(tmp_path)
 
 
