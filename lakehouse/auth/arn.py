@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 EVERYTHING = "*"
 SERVICES = frozenset({"fs", "auth", EVERYTHING})
 _USER = "${user}"
+_WILDCARD = re.compile(r"[*?]")
 _PARTS = 6
 
 
@@ -68,6 +69,70 @@ def parse_resources(text: str) -> tuple[Arn, ...]:
 def is_everything(pattern: str) -> bool:
     """Whether every resource matches, the one that is asked for as `*` included."""
     return pattern.strip("*") == "" and pattern != ""
+
+
+class Patterns:
+    """Whether a resource matches one of many patterns.
+
+    Most patterns begin with the name of a repository or user: they are kept by that beginning, and compiled when a
+    resource asks for it, so that many of them cost no more than the few that can match.
+    """
+
+    __slots__ = ("_exact", "_heads", "_rest", "_user", "empty", "everything")
+
+    def __init__(self, patterns: Iterable[str], *, user: str) -> None:
+        self._user = user
+        self._exact: set[str] = set()
+        self._heads: dict[str, list[str] | Callable[[str], object]] = {}
+        rest = []
+        self.everything = False
+        """Whether every resource matches, the one that is asked for as `*` included."""
+        for pattern in dict.fromkeys(patterns):
+            start, whole = _plain_start(pattern, user)
+            head = _head(start)
+            if is_everything(pattern):
+                self.everything = True
+            elif whole:
+                self._exact.add(start)
+            elif head:
+                listed = self._heads.setdefault(head, [])
+                if isinstance(listed, list):
+                    listed.append(pattern)
+            else:
+                rest.append(pattern)
+        self._rest = matcher(rest, user=user) if rest else None
+        self.empty = not (self.everything or self._exact or self._heads or rest)
+        """Whether nothing matches."""
+
+    def __call__(self, resource: str) -> bool:
+        if self.everything:
+            return True
+        if resource == EVERYTHING:
+            return False
+        if resource in self._exact:
+            return True
+        head = _head(resource)
+        match = self._heads.get(head)
+        if isinstance(match, list):
+            match = self._heads[head] = matcher(match, user=self._user)
+        return bool((match is not None and match(resource)) or (self._rest is not None and self._rest(resource)))
+
+
+def _plain_start(pattern: str, user: str) -> tuple[str, bool]:
+    """What every match begins with, and whether that is all of it."""
+    start = ""
+    for number, piece in enumerate(pattern.split(_USER)):
+        found = _WILDCARD.search(piece)
+        start += (user if number else "") + piece[: found.start() if found else None]
+        if found:
+            return start, False
+    return start, True
+
+
+def _head(text: str) -> str:
+    """A text up to its second slash, "" when it has none: `repository/name/`."""
+    second = text.find("/", text.find("/") + 1)
+    return text[: second + 1] if second > 0 and "/" in text[:second] else ""
 
 
 def matcher(patterns: Iterable[str], *, user: str) -> Callable[[str], object]:

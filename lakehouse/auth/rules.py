@@ -7,12 +7,13 @@ Allowed is what some statement allows and none denies; everything else is refuse
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lakehouse.auth.actions import ACTIONS, KNOWN, domain_of
-from lakehouse.auth.arn import EVERYTHING, Arn, is_everything, matcher, parse_resources
+from lakehouse.auth.arn import EVERYTHING, Arn, Patterns, matcher, parse_resources
 from lakehouse.auth.conditions import Holds, parse_conditions
 from lakehouse.core.errors import InvalidPolicy
 from lakehouse.core.records import Effect, User
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
     from lakehouse.core.records import PolicyStatement
 
-_Clause = tuple[Callable[[str], object], Callable[[User], Holds] | None]
-"""What tells whether a resource is meant, and the statement's conditions."""
 MAX_DOCUMENT = 64 * 1024
 """Most bytes of a policy's statements."""
 _WILDCARDS = frozenset("*?")
@@ -37,16 +36,25 @@ class Compiled(msgspec.Struct, frozen=True):
     resources: tuple[Arn, ...]
     holds: Callable[[User], Holds] | None
 
-    def matches_resource(self, action: str, *, user: str) -> Callable[[str], object] | None:
-        """What tells whether a resource is meant; None when no resource of the action's kind can be."""
+    def patterns(self, action: str) -> list[str]:
+        """The resources of the action's kind that are meant."""
         wanted = (EVERYTHING, domain_of(action))
-        patterns = [arn.resource for arn in self.resources if arn.service in wanted]
-        if not patterns:
-            return None
-        if any(is_everything(pattern) for pattern in patterns):
-            return _everything
-        match = matcher(patterns, user=user)
-        return lambda resource: resource != EVERYTHING and match(resource)
+        return [arn.resource for arn in self.resources if arn.service in wanted]
+
+
+class Side:
+    """What a user's statements of one effect say of one action."""
+
+    __slots__ = ("conditional", "plain")
+
+    def __init__(self, action: str, statements: Sequence[Compiled], *, user: str) -> None:
+        mine = [one for one in statements if one.action(action)]
+        self.plain = Patterns((text for one in mine if one.holds is None for text in one.patterns(action)), user=user)
+        self.conditional = [
+            (Patterns(one.patterns(action), user=user), one.holds)
+            for one in mine
+            if one.holds is not None and one.patterns(action)
+        ]
 
 
 class Judge:
@@ -54,12 +62,13 @@ class Judge:
 
     __slots__ = ("_allow", "_deny", "_within", "always")
 
-    def __init__(self, allow: list[_Clause], deny: list[_Clause], within: Judge | None) -> None:
+    def __init__(self, allow: Side, deny: Side, within: Judge | None) -> None:
         self._allow = allow
         self._deny = deny
         self._within = within
-        mine = not deny and any(match is _everything and holds is None for match, holds in allow)
-        self.always: bool = mine and (within is None or within.always)
+        self.always: bool = (
+            allow.plain.everything and deny.plain.empty and not deny.conditional and (within is None or within.always)
+        )
         """Whether every resource is allowed, whoever asks from wherever."""
 
     def allows(self, resource: str, user: User) -> bool:
@@ -68,18 +77,23 @@ class Judge:
             return True
         if self._within is not None and not self._within.allows(resource, user):
             return False
-        for match, holds in self._deny:
-            if match(resource) and (holds is None or holds(user) is not Holds.NO):
-                return False
-        return any(match(resource) and (holds is None or holds(user) is Holds.YES) for match, holds in self._allow)
+        if self._deny.plain(resource) or any(
+            match(resource) and holds(user) is not Holds.NO for match, holds in self._deny.conditional
+        ):
+            return False
+        return self._allow.plain(resource) or any(
+            match(resource) and holds(user) is Holds.YES for match, holds in self._allow.conditional
+        )
 
     def allows_somewhere(self, user: User) -> bool:
         """Whether there may be a resource on which the action is allowed."""
         if self._within is not None and not self._within.allows_somewhere(user):
             return False
-        if any(match is _everything and (holds is None or holds(user) is not Holds.NO) for match, holds in self._deny):
+        if self._deny.plain.everything or any(
+            match.everything and holds(user) is not Holds.NO for match, holds in self._deny.conditional
+        ):
             return False
-        return any(holds is None or holds(user) is Holds.YES for _, holds in self._allow)
+        return not self._allow.plain.empty or any(holds(user) is Holds.YES for _, holds in self._allow.conditional)
 
 
 class Rules:
@@ -88,14 +102,16 @@ class Rules:
     With `within`, only what those rules allow as well is allowed.
     """
 
-    __slots__ = ("_compiled", "_judges", "_user", "_within", "conditional")
+    __slots__ = ("_allow", "_deny", "_judges", "_user", "_within", "conditional")
 
     def __init__(self, statements: Iterable[PolicyStatement], *, user: str, within: Rules | None = None) -> None:
         """Raises InvalidPolicy."""
         self._user = user
         self._within = within
-        self._compiled = [compile_statement(one, user=user) for one in statements]
-        self.conditional: bool = any(one.holds is not None for one in self._compiled) or (
+        compiled = [compile_statement(one, user=user) for one in statements]
+        self._allow = [one for one in compiled if one.effect is Effect.ALLOW]
+        self._deny = [one for one in compiled if one.effect is Effect.DENY]
+        self.conditional: bool = any(one.holds is not None for one in compiled) or (
             within is not None and within.conditional
         )
         """Whether it matters from where the user asks."""
@@ -106,25 +122,23 @@ class Rules:
         known = self._judges.get(action)
         if known is None:
             within = None if self._within is None else self._within.judge(action)
-            known = Judge(self._clauses(action, Effect.ALLOW), self._clauses(action, Effect.DENY), within)
-            self._judges[action] = known
+            known = self._judges[action] = Judge(
+                Side(action, self._allow, user=self._user), Side(action, self._deny, user=self._user), within
+            )
         return known
 
-    def _clauses(self, action: str, effect: Effect) -> list[_Clause]:
-        found = []
-        for one in self._compiled:
-            if one.effect is effect and one.action(action):
-                match = one.matches_resource(action, user=self._user)
-                if match is not None:
-                    found.append((match, one.holds))
-        return found
+
+@lru_cache(maxsize=4096)
+def _actions(patterns: tuple[str, ...]) -> Callable[[str], object]:
+    """What tells whether an action is meant. The same few lists stand in most policies."""
+    return matcher(patterns, user="")
 
 
 def compile_statement(statement: PolicyStatement, *, user: str) -> Compiled:
     """A statement as it counts for a user. Raises InvalidPolicy."""
     return Compiled(
         statement.effect,
-        matcher(statement.action, user=""),
+        _actions(statement.action),
         parse_resources(statement.resource),
         parse_conditions(statement.condition, user=user),
     )
@@ -154,7 +168,3 @@ def _check_action(action: str) -> None:
         )
     if not _WILDCARDS & set(name) or not any(map(matcher([action], user=""), KNOWN)):
         raise InvalidPolicy(f"policy: action {action!r}: invalid action: validation error")
-
-
-def _everything(resource: str) -> bool:
-    return True

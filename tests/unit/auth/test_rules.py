@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.auth.actions import KNOWN, domain_of
-from lakehouse.auth.arn import Arn, is_everything, matcher, parse_arn, parse_resources
+from lakehouse.auth.arn import Arn, Patterns, is_everything, matcher, parse_arn, parse_resources
 from lakehouse.auth.builtin import ACLS, GROUPS, POLICIES, acl_statements
 from lakehouse.auth.rules import Rules, check_statements
 from lakehouse.core.errors import InvalidPolicy
@@ -55,6 +55,16 @@ def test_patterns_agree_with_plain_regular_expressions(patterns: list[str], text
 def test_no_pattern_takes_for_ever() -> None:
     """With backtracking this would take longer than the universe has."""
     assert not matcher(["*a" * 60 + "b"], user="u")("a" * 4000)
+
+
+@given(
+    st.lists(st.text("ab/*?", min_size=1, max_size=6).map(lambda text: text.replace("a", "${user}", 1)), max_size=5),
+    st.text("abu/", max_size=8),
+)
+def test_an_index_of_patterns_agrees_with_all_of_them(listed: list[str], text: str) -> None:
+    plain = any(map(is_everything, listed)) or bool(matcher(listed, user="u/")(text))
+    assert Patterns(listed, user="u/")(text) is plain
+    assert Patterns(listed, user="u/").empty is (not listed)
 
 
 def test_nothing_matches_no_pattern() -> None:
