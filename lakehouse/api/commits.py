@@ -40,7 +40,7 @@ async def commit(services: Services, call: Call[CommitQuery, CommitCreation]) ->
 
 
 async def get_commit(services: Services, call: Call[None, None]) -> Commit:
-    _, found = await resolve.commit(services.lake, call.path["repository"], call.path["commitId"])
+    _, found = await resolve.commit_record(services.lake, call.path["repository"], call.path["commitId"])
     return shapes.commit(found)
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "serve": ("lakehouse.cli.serve:serve", "Run the server."),
     "store": ("lakehouse.cli.store:store", "Run the embedded object store alone, as an S3 server."),
     "setup": ("lakehouse.cli.setup:setup", "Make the first user, beside the data."),
+    "gc": ("lakehouse.cli.gc:gc", "Delete what nothing needs any more."),
     "config": ("lakehouse.cli.config:config", "See the settings that are in force."),
 }
 """Each command's place and its line in `lakehouse --help`."""

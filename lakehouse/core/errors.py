@@ -27,8 +27,9 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     ├── Conflict             409
     │   ├── MergeConflict, StagingMoved, RevertParentRequired, LostRace, TaskCompleted, TaskTakenOver
     ├── Gone                 410   it was there
-    │   ├── DataMissing, RepositoryInDeletion
+    │   ├── DataMissing, RepositoryInDeletion, CommitExpired
     ├── FailedPrecondition   412
+    │   ├── CollectionRefused
     │   ├── PreconditionFailed, NotSetUp, ContentDiffers
     ├── RangeNotSatisfiable  416
     ├── Exhausted            429
@@ -454,6 +455,14 @@ class DataMissing(Gone):
 
 class RepositoryInDeletion(Gone):
     default = "repository in deletion"
+
+
+class CommitExpired(Gone):
+    default = "the commit is older than the retention rules keep: its objects may be gone: resource expired"
+
+
+class CollectionRefused(FailedPrecondition):
+    """Garbage cannot be collected in this repository, or not now. The message says why. Nothing was deleted."""
 
 
 class PreconditionFailed(FailedPrecondition):

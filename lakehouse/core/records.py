@@ -45,6 +45,8 @@ class Repository(msgspec.Struct, frozen=True):
     state: RepositoryState = RepositoryState.ACTIVE
     metadata: dict[str, str] = {}
     settings_version: int = 0
+    sweeping: int = 0
+    """Grows when garbage collection begins to delete nodes, and when it has; odd in between."""
 
 
 class Branch(msgspec.Struct, frozen=True):

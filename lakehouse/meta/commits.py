@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from lakehouse.core.errors import CommitExpired
 from lakehouse.core.ids import CommitId, MetaRangeId, RepositoryId
 from lakehouse.core.records import Commit
-from lakehouse.db.statement import Statement
+from lakehouse.db.statement import Scope, Statement, shared
 from lakehouse.meta.repositories import encode_metadata
 
 if TYPE_CHECKING:
@@ -116,6 +117,29 @@ def insert(repository: RepositoryId, commit: Commit, paths: bytes | None) -> Sta
             paths,
             commit.version,
         ),
+    )
+
+
+async def has_root(db: Database, repository: RepositoryId, root: MetaRangeId) -> bool:
+    """Whether a commit that retention keeps has this tree. Reads all commits in the worst case."""
+    sql = "select 1 from commits where repository = ? and root = ? and state <> 'expired' limit 1"
+    return await db.one(sql, (repository, root)) is not None
+
+
+async def is_expired(db: Database, repository: RepositoryId, commit_id: CommitId) -> bool:
+    """Whether retention has dropped a commit, so that its objects may be gone."""
+    sql = "select 1 from commits where repository = ? and id = ? and state = 'expired'"
+    return await db.one(sql, (repository, commit_id)) is not None
+
+
+def require_active(repository: RepositoryId, commit_id: CommitId) -> Statement:
+    """Change nothing; raises CommitExpired when retention has dropped the commit."""
+    return Statement(
+        "select 1 from commits where repository = ? and id = ? and state <> 'expired'",
+        (repository, commit_id),
+        rows=1,
+        otherwise=CommitExpired(),
+        locks=shared(Scope.REPOSITORY, repository),
     )
 
 

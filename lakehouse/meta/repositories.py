@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.errors import NamespaceInUse, RepositoryExists, RepositoryNotFound
+from lakehouse.core.errors import LostRace, NamespaceInUse, RepositoryExists, RepositoryNotFound
 from lakehouse.core.ids import BranchName, RepositoryId, RepositoryName
 from lakehouse.core.records import Repository, RepositoryState
-from lakehouse.db.statement import Lock, Scope, Statement, exclusive
+from lakehouse.db.statement import Lock, Scope, Statement, exclusive, shared
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 COLUMNS = (
     "r.id, r.name, r.storage_id, r.storage_namespace, r.default_branch, r.created, r.read_only, r.state, r.metadata, "
-    "r.settings_version"
+    "r.settings_version, coalesce(r.sweeping, 0)"
 )
-WIDTH = 10
+WIDTH = 11
 FORMAT = 1
 """Version of trees, boundaries and layout that new repositories are made with."""
 
@@ -45,6 +45,7 @@ def from_row(row: Row) -> Repository:
         state=RepositoryState.ACTIVE if row[7] == "active" else RepositoryState(row[7]),
         metadata={} if row[8] == "{}" else _metadata.decode(row[8]),
         settings_version=row[9],
+        sweeping=row[10],
     )
 
 
@@ -97,6 +98,16 @@ async def namespace_inside(db: Database, namespace: str) -> bool:
         (namespace, _behind(namespace)),
     )
     return row is not None
+
+
+async def namespaces_in(db: Database, namespace: str) -> list[Repository]:
+    """Repositories whose storage namespace begins with `namespace`, which ends in "/"."""
+    rows = await db.all(
+        f"select {COLUMNS} from repositories r where r.storage_namespace >= ? and r.storage_namespace < ? "
+        "and r.state <> 'creating'",
+        (namespace, _behind(namespace)),
+    )
+    return [from_row(row) for row in rows]
 
 
 async def namespace_begins(db: Database, prefix: str) -> bool:
@@ -211,6 +222,28 @@ def set_metadata(repository: Repository, metadata: dict[str, str], *, otherwise:
 def touch_settings(repository: RepositoryId) -> Statement:
     """Tell every process that the settings of this repository changed."""
     return Statement("update repositories set settings_version = settings_version + 1 where id = ?", (repository,))
+
+
+def require_unswept(repository: Repository) -> Statement:
+    """Change nothing; raises LostRace when nodes were deleted since the repository was read, or are now."""
+    return Statement(
+        "select 1 from repositories where id = ? and coalesce(sweeping, 0) = ? and coalesce(sweeping, 0) % 2 = 0",
+        (repository.id, repository.sweeping),
+        rows=1,
+        otherwise=LostRace(),
+        locks=shared(Scope.REPOSITORY, repository.id),
+    )
+
+
+def step_sweeping(repository: RepositoryId, *, seen: int) -> Statement:
+    """Begin to delete nodes when `seen` is even, have done so when it is odd. Raises LostRace when it is not that."""
+    return Statement(
+        "update repositories set sweeping = ? where id = ? and coalesce(sweeping, 0) = ?",
+        (seen + 1, repository, seen),
+        rows=1,
+        otherwise=LostRace(),
+        locks=exclusive(Scope.REPOSITORY, repository),
+    )
 
 
 def encode_metadata(metadata: dict[str, str]) -> str:

@@ -27,15 +27,17 @@ from lakehouse.auth.directory import Directory
 from lakehouse.auth.identity import Authenticator
 from lakehouse.auth.oidc import Provider
 from lakehouse.core.clock import system_clock
+from lakehouse.gc.prepare import PREPARE, prepare_in_background
+from lakehouse.gc.running import COLLECT, collect_in_background
 from lakehouse.s3.repository.gateway import Gateway
+from lakehouse.server.lake import lake_over
 from lakehouse.server.pages import pages
 from lakehouse.server.provider import oidc_settings, open_egress
 from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
-from lakehouse.server.storage import node_cache, open_stores, s3_side
+from lakehouse.server.storage import open_stores, s3_side
 from lakehouse.versioning.importing import IMPORT, import_objects
-from lakehouse.versioning.lake import Lake
 from lakehouse.versioning.sweeping import sweep_for_ever
 from lakehouse.versioning.working import resume_for_ever
 from lakehouse.wire.table import OPERATIONS
@@ -46,10 +48,15 @@ if TYPE_CHECKING:
     from lakehouse.core.clock import Clock
     from lakehouse.s3.app import S3App
     from lakehouse.server.egress import Egress
+    from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.working import LakeWork
 
 
-WORKS: dict[str, LakeWork] = {IMPORT: import_objects}
+WORKS: dict[str, LakeWork] = {
+    IMPORT: import_objects,
+    PREPARE: prepare_in_background,
+    COLLECT: collect_in_background,
+}
 """What tasks do, by their kind: any process may go on with a task that another one left."""
 
 
@@ -100,17 +107,7 @@ class Application:
         await setup.claim(db, ring)
         await builtin.ensure(db, now=clock())
         stores, local = await open_stores(config, data_folder(config), ring, clock=clock)
-        self._lake = Lake(
-            db=db,
-            stores=stores,
-            nodes=node_cache(config, data_folder(config)),
-            addresses=ring.signer(keys.ADDRESS),
-            tokens=ring.signer(keys.STAGING_TOKEN),
-            clock=clock,
-            address_validity=int(config.staging.address_validity),
-            presign_seconds=int(config.staging.presign_validity),
-            upload_validity=int(config.s3.upload_validity),
-        )
+        self._lake = lake_over(config, db, stores, ring, clock=clock)
         self._egress = open_egress(config)
         self._audit = AuditLog(db, ring, clock=clock)
         checker = PolicyChecker(db, clock=clock)

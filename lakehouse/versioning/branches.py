@@ -6,10 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.core.clock import random_token
-from lakehouse.core.errors import BranchExists, DefaultBranchDeletion, LostRace, NotFound
+from lakehouse.core.errors import BranchExists, CommitExpired, DefaultBranchDeletion, LostRace, NotFound
 from lakehouse.core.ids import StagingToken, is_commit_prefix, parse_branch_name
 from lakehouse.core.records import Page, Ref, RefKind
-from lakehouse.meta import refs, staging
+from lakehouse.meta import commits, refs, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.protection import require_not_read_only
 
@@ -36,6 +36,7 @@ async def create_branch(
     if await names_a_ref(lake, repository, name):
         raise BranchExists
     await lake.db.apply(
+        commits.require_active(repo.id, head.id),
         refs.insert_branch(
             repo.id, branch, commit_id=head.id, token=StagingToken(random_token()), hidden=hidden, now=lake.now
         ),
@@ -59,6 +60,8 @@ async def names_a_ref(lake: Lake, repository: str, name: str) -> bool:
         await resolve.ref(lake, repository, name)
     except NotFound:
         return False
+    except CommitExpired:
+        return True
     return True
 
 

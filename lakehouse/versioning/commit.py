@@ -28,8 +28,8 @@ from lakehouse.core.ids import CommitId, MetaRangeId, StagingToken, is_commit_id
 from lakehouse.core.records import Commit
 from lakehouse.db.statement import Statement
 from lakehouse.format.commit import id_of
-from lakehouse.meta import commits, refs, staging
-from lakehouse.versioning import resolve
+from lakehouse.meta import commits, refs, repositories, staging
+from lakehouse.versioning import resolve, sweep_guard
 from lakehouse.versioning.fold import fold_if_many
 from lakehouse.versioning.lake import Actor
 from lakehouse.versioning.protection import require_writable
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from lakehouse.versioning.turns import Turn
 
 Note: TypeAlias = Callable[[Commit], Sequence[Statement]]
+
+
+TREE_VALIDITY = 43_200
+"""Seconds for which a tree that no commit has can be made one."""
 
 
 class CommitRequest(msgspec.Struct, frozen=True):
@@ -67,6 +71,8 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
             repo, current = await resolve.branch(lake, repository, branch)
             if current.id != seen.id:
                 raise BranchNotFound
+            if await sweep_guard.waited(lake, repo):
+                continue
             if head is None or (head == current.commit_id and not set(mine) <= set(current.sealed)):
                 mine = taken = await seal(lake, repo, current, turn)  # not yet, or what was sealed is folded
             else:
@@ -126,12 +132,19 @@ async def _given_tree(lake: Lake, repository: Repository, branch: Branch, root: 
     if root and not is_commit_id(root):
         raise InvalidArgument(f"source_metarange {root!r}: 64 hex digits: invalid value: validation error")
     if root:
-        tree = lake.tree(repository)
-        try:
-            await lake.place(repository).store.objects.head(tree.location(root))
-        except StoredObjectNotFound as error:
-            raise NotFound(f"metarange {root}: not found") from error
+        await _require_kept(lake, repository, MetaRangeId(root))
     return MetaRangeId(root)
+
+
+async def _require_kept(lake: Lake, repository: Repository, root: MetaRangeId) -> None:
+    """A tree of no commit may be garbage, of which a part is deleted, unless it was just made. Raises NotFound."""
+    tree = lake.tree(repository)
+    try:
+        info = await lake.place(repository).store.objects.head(tree.location(root))
+    except StoredObjectNotFound as error:
+        raise NotFound(f"metarange {root}: not found") from error
+    if info.modified < lake.now - TREE_VALIDITY and not await commits.has_root(lake.db, repository.id, root):
+        raise NotFound(f"metarange {root}: no commit has it, and it is too old to make one of it: not found")
 
 
 def make(
@@ -186,7 +199,8 @@ async def land(
     After a lost race the others wait until the turn ends.
     """
     now, last = lake.now, landings[-1]
-    transaction = [commits.insert(repository.id, one.commit, one.paths) for one in landings]
+    transaction = [repositories.require_unswept(repository)]
+    transaction += [commits.insert(repository.id, one.commit, one.paths) for one in landings]
     transaction.append(
         refs.move_head(branch, head=last.commit.id, taken=taken, leaves_staging=last.operation == "commit", now=now)
     )

@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import LakehouseError, LostRace, NotFound
-from lakehouse.meta import refs, staging
+from lakehouse.meta import refs, repositories, staging
 from lakehouse.tree.rank import ranks
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commit import seal
@@ -70,6 +70,7 @@ async def compact(lake: Lake, repository: str, branch: Branch, *, anyway: bool =
         root, _ = await tree_of(lake, repo, current, taken)
         try:
             await lake.db.apply(
+                repositories.require_unswept(repo),
                 refs.set_base(current, None if root == current.root else root, taken=taken),
                 *staging.drop(taken, now=lake.now),
                 *turn.release(),

@@ -40,6 +40,7 @@ from lakehouse.versioning.working import cancel_task, find_task, start_task
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 
+    from lakehouse.core.records import Repository
     from lakehouse.db.statement import Statement
     from lakehouse.meta.tasks import Task
     from lakehouse.tree.store import NodeStore
@@ -137,13 +138,14 @@ async def import_objects(lake: Lake, handle: Handle) -> None:
     repo, branch = await resolve.branch(lake, repo.name, handle.task.branch)
     if await is_dirty(lake, repo, branch):
         raise DirtyBranch
-    tree = lake.tree(repo)
-    coming = await build(tree, _pages(_counted(lake, lake.place(repo).store, request.sources, handle)))
+    built, coming = repo.sweeping, await _built(lake, repo, request, handle)
     seen = repo
 
     async def put(ground: Ground) -> tuple[Commit, bytes | None]:
-        nonlocal seen
+        nonlocal seen, built, coming
         seen = await resolve.repository(lake, repo.name)
+        if seen.sweeping != built:  # nodes were deleted meanwhile: they must be stored again
+            built, coming = seen.sweeping, await _built(lake, seen, request, handle)
         root, paths = await _combined(ground.tree, ground.head.root, coming, request)
         made = make(
             parents=(ground.head,),
@@ -163,6 +165,12 @@ async def import_objects(lake: Lake, handle: Handle) -> None:
         ]
 
     await on_clean_branch(lake, repo.name, branch.name, put, operation="import", actor=actor, note=note)
+
+
+async def _built(lake: Lake, repository: Repository, request: ImportRequest, handle: Handle) -> MetaRangeId:
+    """A tree of what the sources become."""
+    found = _counted(lake, lake.place(repository).store, request.sources, handle)
+    return await build(lake.tree(repository), _pages(found))
 
 
 async def _counted(

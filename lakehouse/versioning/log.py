@@ -52,9 +52,9 @@ class LogQuery(msgspec.Struct, frozen=True):
 
 async def log_commits(lake: Lake, repository: str, ref: str, query: LogQuery) -> Page[Commit]:
     """A page of the history of `ref`. Raises RepositoryNotFound, InvalidRef, NotFound."""
-    repo, head = await resolve.commit(lake, repository, ref)
-    after = (await resolve.commit(lake, repository, query.after))[1].id if query.after else None
-    stop_at = (await resolve.commit(lake, repository, query.stop_at))[1].id if query.stop_at else None
+    repo, head = await resolve.commit_record(lake, repository, ref)
+    after = (await resolve.commit_record(lake, repository, query.after))[1].id if query.after else None
+    stop_at = (await resolve.commit_record(lake, repository, query.stop_at))[1].id if query.stop_at else None
     ancestors = Ancestors(lake.db, repo.id)
     touches = _Touches(lake.tree(repo), ancestors, query)
     found: list[CommitId] = []

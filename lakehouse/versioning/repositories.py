@@ -27,7 +27,7 @@ from lakehouse.core.ids import (
     parse_repository_name,
 )
 from lakehouse.core.records import Page, Repository, RepositoryState
-from lakehouse.meta import commits, pulls, refs, repositories, settings, staging, tasks, uploads
+from lakehouse.meta import collection, commits, pulls, refs, repositories, settings, staging, tasks, uploads
 from lakehouse.objects.port import PutMode
 from lakehouse.versioning import resolve
 from lakehouse.versioning.addresses import INTERNAL, spellings_around
@@ -132,13 +132,13 @@ async def _mark(repository: Repository, place: Place, *, shared: bool) -> bool:
             mode=PutMode.CREATE,
         )
     except PreconditionFailed:
-        if shared or await _marked_by(place) == repository.id:
+        if shared or await marked_by(place) == repository.id:
             return False
         raise _in_use(place) from None
     return True
 
 
-async def _marked_by(place: Place) -> int | None:
+async def marked_by(place: Place) -> int | None:
     """The id of the repository that a namespace's marker names; 0 for another program's, None without one."""
     try:
         marker = await place.store.objects.get(place.locate(MARKER))
@@ -183,7 +183,7 @@ async def _require_unused(lake: Lake, place: Place, *, unfinished: Repository | 
         raise _in_use(place)
     if await repositories.namespace_inside(lake.db, uri):
         raise _in_use(place)
-    if await _marked_by(place) not in (None, None if unfinished is None else unfinished.id):
+    if await marked_by(place) not in (None, None if unfinished is None else unfinished.id):
         raise _in_use(place)
     for marker in _FOREIGN_MARKERS:
         with suppress(StoredObjectNotFound):
@@ -225,6 +225,7 @@ async def delete_repository(lake: Lake, name: str, *, force: bool) -> None:
     await lake.db.apply(
         settings.forget_all(found.id),
         *pulls.forget_all(found.id),
+        *collection.forget_all(found.id),
         tasks.forget_all(found.id),
         uploads.forget_all(found.id),
         repositories.forget(found.id),

@@ -10,10 +10,10 @@ from lakehouse.core.clock import random_token
 from lakehouse.core.errors import BranchNotFound, LostRace
 from lakehouse.core.ids import StagingToken
 from lakehouse.core.paths import after_prefix, successor
-from lakehouse.meta import refs, staging
+from lakehouse.meta import commits, refs, repositories, staging
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup_many
-from lakehouse.versioning import changes, resolve
+from lakehouse.versioning import changes, resolve, sweep_guard
 from lakehouse.versioning.fold import DEADLINE, fold_if_many
 from lakehouse.versioning.protection import require_writable
 from lakehouse.versioning.shown_tree import rebased
@@ -147,9 +147,13 @@ async def hard_reset_branch(
                 raise BranchNotFound
             await require_writable(lake, repo, current.name, force=force)
             _, target = await resolve.commit(lake, repository, ref)
+            if await sweep_guard.waited(lake, repo):
+                continue
             base = await rebased(lake, repo, current, target.root)
             try:
                 await lake.db.apply(
+                    commits.require_active(repo.id, target.id),
+                    repositories.require_unswept(repo),
                     refs.move_head(current, head=target.id, taken=(), leaves_staging=False, now=lake.now, base=base),
                     refs.log(
                         current.id,

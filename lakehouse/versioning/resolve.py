@@ -14,6 +14,7 @@ import msgspec
 
 from lakehouse.core.errors import (
     BranchNotFound,
+    CommitExpired,
     CommitNotFound,
     InvalidRef,
     NotFound,
@@ -40,6 +41,8 @@ class Resolved(msgspec.Struct, frozen=True):
     commit_id: CommitId
     root: MetaRangeId
     staging: Branch | None = None
+    named: bool = False
+    """Whether it is what a branch or a tag names now: that never expires."""
 
 
 async def repository(lake: Lake, name: str) -> Repository:
@@ -63,8 +66,15 @@ async def branch(lake: Lake, repository_name: str, name: str) -> tuple[Repositor
 async def ref(lake: Lake, repository_name: str, text: str) -> Resolved:
     """What an expression shows: staged rows count for a plain branch and for `branch$`.
 
-    Raises RepositoryNotFound, InvalidRef, NotFound.
+    Raises RepositoryNotFound, InvalidRef, NotFound, CommitExpired.
     """
+    found = await _ref(lake, repository_name, text)
+    if not found.named and await commits.is_expired(lake.db, found.repository.id, found.commit_id):
+        raise CommitExpired
+    return found
+
+
+async def _ref(lake: Lake, repository_name: str, text: str) -> Resolved:
     expression = parse_ref(text)
     found = await _base(lake, repository_name, expression)
     if isinstance(found, Resolved):
@@ -100,15 +110,25 @@ async def _back_then(lake: Lake, found: Resolved, text: str, expression: RefExpr
 
 
 async def commit(lake: Lake, repository_name: str, text: str) -> tuple[Repository, Commit]:
-    """The commit that an expression names; of a plain branch its head.
+    """The commit that an expression names, to read it or to start from it; of a plain branch its head.
 
-    Raises RepositoryNotFound, InvalidRef, StagingIsNotCommit, NotFound.
+    Raises RepositoryNotFound, InvalidRef, StagingIsNotCommit, NotFound, CommitExpired.
     """
-    expression = parse_ref(text)
-    if expression.suffix is Suffix.STAGING:
-        raise StagingIsNotCommit
+    _require_no_staging(text)
     resolved = await ref(lake, repository_name, text)
     return resolved.repository, await _commit(lake, resolved.repository, resolved.commit_id)
+
+
+async def commit_record(lake: Lake, repository_name: str, text: str) -> tuple[Repository, Commit]:
+    """As `commit`, also of a commit whose objects may be gone."""
+    _require_no_staging(text)
+    resolved = await _ref(lake, repository_name, text)
+    return resolved.repository, await _commit(lake, resolved.repository, resolved.commit_id)
+
+
+def _require_no_staging(text: str) -> None:
+    if parse_ref(text).suffix is Suffix.STAGING:
+        raise StagingIsNotCommit
 
 
 async def get_commit(lake: Lake, repository: Repository, commit_id: CommitId) -> Commit:
@@ -124,9 +144,9 @@ async def _base(lake: Lake, repository_name: str, expression: RefExpression) -> 
     if is_commit_id(base) and (exact := await commits.find(lake.db, repo.id, base)) is not None:
         return Resolved(repo, exact.id, exact.root)
     if found.branch is not None:
-        return Resolved(repo, found.branch.commit_id, found.branch.root, staging=found.branch)
+        return Resolved(repo, found.branch.commit_id, found.branch.root, staging=found.branch, named=True)
     if found.tag is not None:
-        return Resolved(repo, found.tag, found.tag_root or MetaRangeId(""))
+        return Resolved(repo, found.tag, found.tag_root or MetaRangeId(""), named=True)
     if is_commit_prefix(base):
         matches = await commits.find_by_prefix(lake.db, repo.id, base)
         if len(matches) == 1:

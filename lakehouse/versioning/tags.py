@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.core.errors import TagExists, TagNotFound
 from lakehouse.core.ids import parse_tag_name
 from lakehouse.core.records import Ref, RefKind
-from lakehouse.meta import refs
+from lakehouse.meta import commits, refs
 from lakehouse.versioning import resolve
 from lakehouse.versioning.branches import names_a_ref
 from lakehouse.versioning.protection import require_active, require_not_read_only
@@ -28,7 +28,10 @@ async def create_tag(lake: Lake, repository: str, name: str, *, ref: str, force:
     _, commit = await resolve.commit(lake, repository, ref)
     if not set("~^@$") & set(tag) and await names_a_ref(lake, repository, tag):
         raise TagExists
-    await lake.db.apply(refs.insert_tag(repo.id, tag, commit_id=commit.id, now=lake.now))
+    await lake.db.apply(
+        commits.require_active(repo.id, commit.id),
+        refs.insert_tag(repo.id, tag, commit_id=commit.id, now=lake.now),
+    )
     return Ref(tag, commit.id, RefKind.TAG)
 
 

@@ -17,7 +17,7 @@ import msgspec
 from lakehouse.core.errors import BranchNotFound, DirtyBranch, LakehouseError, LostRace
 from lakehouse.core.ids import CommitId
 from lakehouse.core.records import Branch, Commit
-from lakehouse.versioning import resolve
+from lakehouse.versioning import resolve, sweep_guard
 from lakehouse.versioning.commit import Landing, land, seal
 from lakehouse.versioning.held_nodes import HeldNodes
 from lakehouse.versioning.uncommitted import has_nothing, is_dirty
@@ -138,6 +138,8 @@ async def _carry(lake: Lake, repository: str, seen: Branch, aboard: Sequence[Pas
         repo, branch = await resolve.branch(lake, repository, seen.name)
         if branch.id != seen.id:
             raise BranchNotFound
+        if await sweep_guard.waited(lake, repo):
+            continue
         idle = await _idle_if_clean(lake, repo, branch, turn)
         if idle is None:
             if await turn.others():

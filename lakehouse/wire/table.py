@@ -11,6 +11,7 @@ from lakehouse.wire import (
     branches,
     commits,
     config,
+    gc,
     groups,
     health,
     history,
@@ -62,4 +63,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *metadata.OPERATIONS,
     *pulls.OPERATIONS,
     *imports.OPERATIONS,
+    *gc.OPERATIONS,
 )

@@ -35,6 +35,10 @@ ADDED_OPERATIONS = {
     "createSession",
     "revokeSessions",
     "blamePrefix",
+    "startGarbageCollection",
+    "garbageCollectionStatus",
+    "listGarbageCollections",
+    "forgetGarbage",
     "copyPrefix",
     "getPhysicalAddresses",
     "getPrefixUsage",
@@ -67,6 +71,7 @@ OTHER_STATUS = {"updateObjectUserMetadata": "204", "updatePullRequest": "204"}
 """The protocol's document says 200 or 201 and its servers send 204: clients read no body either way."""
 OPTIONAL_BODY = {
     "mergeIntoBranch",
+    "prepareGarbageCollectionUncommitted",
     "login",
     "uploadObject",
     "completePresignMultipartUpload",

@@ -44,6 +44,7 @@ SAMPLES: dict[str, Any] = {
     "paths": ["p"],
     "items": [],
     "sources": [],
+    "default_days": 1,
     "data": b"x",
     "size_bytes": 1,
     "parent_number": 1,

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The mark: the keys below a repository's namespace that are still needed.
+
+What is needed only ever moves on: an unfinished upload becomes a staged row, rows become a base tree or a commit, a
+base becomes a commit. The mark reads in this order, so that nothing slips past it: whatever moved on meanwhile is seen
+where it came from or where it went. Rows that a fold moves stay for ten minutes where they were, and the mark gives up
+when it takes longer to read them. Nodes are walked level by level, each once, in bounded memory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lakehouse.core.errors import CollectionRefused
+from lakehouse.core.offload import breathe
+from lakehouse.core.records import AddressKind
+from lakehouse.format.node import array_of, unpack_children
+from lakehouse.gc.retention import retained
+from lakehouse.gc.rules import stored_rules
+from lakehouse.gc.sorting import SortedSet
+from lakehouse.meta import collection, staging
+from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.versioning.addresses import INTERNAL
+from lakehouse.versioning.sweeping import KEPT
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakehouse.core.ids import CommitId
+    from lakehouse.core.records import Repository
+    from lakehouse.format.node import Node
+    from lakehouse.meta.collection import HeldRef
+    from lakehouse.versioning.lake import Lake
+
+NODES = INTERNAL + "nodes/"
+_TOGETHER = 16
+"""Nodes read at the same time."""
+_ID = 32
+
+
+class _Address(msgspec.Struct, array_like=True, gc=False):
+    address: str
+    kind: int
+
+
+_addresses = msgspec.msgpack.Decoder(list[_Address])
+
+
+class Mark:
+    """One mark of a repository, with the repositories that share its namespace. Close it when it was used."""
+
+    def __init__(self, lake: Lake, repository: Repository, *, started: int, held: int) -> None:
+        self._lake = lake
+        self._repository = repository
+        self.started = started
+        self._held = held
+        self.live = SortedSet(held=held)
+        """Keys that are needed."""
+        self.dropped: list[CommitId] = []
+        """Commits of the repository that retention no longer keeps."""
+        self.commits = 0
+        self.nodes = 0
+        self.idle: list[str] = []
+        """Hidden branches that nobody has moved for a week."""
+
+    async def run(self, sharing: Sequence[Repository]) -> None:
+        """Find all that is needed. Raises CollectionRefused, DataDamaged, StorageUnavailable."""
+        for repository in (self._repository, *sharing):
+            await self._uploads(repository)
+            await self._staged(repository)
+            await self._committed(repository)
+
+    def close(self) -> None:
+        """Drop the temporary files."""
+        self.live.close()
+
+    async def _uploads(self, repository: Repository) -> None:
+        addresses = await collection.upload_addresses(self._lake.db, repository.id)
+        self.live.add([address.encode() for address in addresses])
+
+    async def _staged(self, repository: Repository) -> None:
+        tokens = set(await collection.dropped_tokens(self._lake.db))
+        async for page in collection.held_refs(self._lake.db, repository.id):
+            tokens.update(token for ref in page for token in ref.tokens)
+        for token in tokens:
+            async for rows in staging.scan(self._lake.db, token):
+                self.live.add(_needed([value for _, value in rows if value]))
+                await asyncio.sleep(0)
+        if self._lake.now - self.started > KEPT // 2:
+            raise CollectionRefused(
+                "reading what is uncommitted took too long for a safe mark: commit or reset branches with very many "
+                "uncommitted changes, or collect when the server has less to do"
+            )
+
+    async def _committed(self, repository: Repository) -> None:
+        roots = SortedSet(held=self._held)
+        try:
+            refs: list[HeldRef] = []
+            async for page in collection.held_refs(self._lake.db, repository.id):
+                refs += page
+                roots.add([bytes.fromhex(ref.base) for ref in page if ref.base])
+            await self._roots(repository, refs, roots)
+            await self._walk(repository, roots)
+        finally:
+            roots.close()
+
+    async def _roots(self, repository: Repository, refs: list[HeldRef], roots: SortedSet) -> None:
+        """The trees of all commits that stay."""
+        own = repository.id == self._repository.id
+        if own:
+            limit = self.started - 7 * 86_400
+            self.idle = [ref.name for ref in refs if ref.hidden and ref.updated < limit]
+        rules = await stored_rules(self._lake.db, repository.id) if own else None
+        if rules is None:
+            async for page in collection.commit_rows(self._lake.db, repository.id):
+                kept = [row for row in page if not row.expired]
+                self.commits += len(kept)
+                roots.add([bytes.fromhex(row.root) for row in kept if row.root])
+            return
+        found = await retained(self._lake, repository, rules, refs, now=self.started)
+        self.commits += len(found.active)
+        self.dropped = found.dropped
+        roots.add([bytes.fromhex(row.root) for row in found.active.values() if row.root])
+
+    async def _walk(self, repository: Repository, roots: SortedSet) -> None:
+        """Every node below the roots, once: from the highest level down, within one in order of key."""
+        place = self._lake.place(repository)
+        store = NodeStore(
+            place.store.objects, NodeCache(0), repository=repository.id, bucket=place.bucket, prefix=place.prefix
+        )
+        levels: dict[int, SortedSet] = {}
+        try:
+            for page in roots.pages():
+                await self._spread(store, [root.hex() for root in page], levels)
+            while levels:
+                level = levels.pop(max(levels))
+                try:
+                    for page in level.pages():
+                        await self._spread(store, [record[-_ID:].hex() for record in page], levels)
+                finally:
+                    level.close()
+        finally:
+            for level in levels.values():
+                level.close()
+
+    async def _spread(self, store: NodeStore, ids: list[str], levels: dict[int, SortedSet]) -> None:
+        for at in range(0, len(ids), _TOGETHER):
+            part = ids[at : at + _TOGETHER]
+            nodes = await store.read_many(part)
+            self.nodes += len(nodes)
+            await asyncio.to_thread(self._note, nodes, levels)
+
+    def _note(self, nodes: dict[str, Node], levels: dict[int, SortedSet]) -> None:
+        self.live.add([node_key(node_id).encode() for node_id in nodes])
+        for node in nodes.values():
+            if node.level:
+                below = levels.setdefault(node.level - 1, SortedSet(held=self._held))
+                children = unpack_children(node.values)
+                below.add([key + child.id for key, child in zip(node.keys, children, strict=True)])
+            else:
+                self.live.add(_needed(node.values))
+            breathe()
+
+
+def node_key(node_id: str) -> str:
+    """Where a node is, below the namespace."""
+    return f"{NODES}{node_id[:2]}/{node_id}"
+
+
+def _needed(packed: list[bytes]) -> list[bytes]:
+    """The keys that entries point to below the namespace."""
+    found = _addresses.decode(array_of(packed))
+    return [one.address.encode() for one in found if one.kind == AddressKind.RELATIVE]
