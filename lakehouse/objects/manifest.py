@@ -7,7 +7,7 @@ share its files; it goes when the last of them lets go of it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 import msgspec
 
@@ -16,8 +16,6 @@ from lakehouse.core.errors import StorageUnavailable
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
-
-    from lakehouse.objects.local_index import Index
 
 MANIFEST = -1
 """Stands for the place of the bytes in the row of an object whose file is a manifest."""
@@ -32,6 +30,14 @@ create table if not exists spans (
 ) strict, without rowid;
 create index if not exists spans_by_file on spans (file);
 """
+
+
+class Index(Protocol):
+    """Where the rows are."""
+
+    def all(self, sql: str, params: Sequence[Any]) -> list[tuple[Any, ...]]:
+        """The rows of a query."""
+        ...
 
 
 class FileSpan(msgspec.Struct, frozen=True, array_like=True):
