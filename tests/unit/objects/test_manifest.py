@@ -231,6 +231,30 @@ async def test_the_sweep_after_a_crash_leaves_the_parts(tmp_path) -> None:
     await again.close()
 
 
+async def test_a_crash_between_the_manifest_and_its_row(tmp_path) -> None:
+    """The upload is still there, and completing it again makes the object; the lone manifest is swept away."""
+    store = await open_local_store(tmp_path)
+    upload = await store.uploads.create(at("k"))
+    etag = (await store.uploads.put_part(at("k"), upload, 1, b"x")).etag
+
+    async def dies(*_):
+        raise KeyError("as if the process had died here")
+
+    store.uploads._parts.complete = dies
+    with pytest.raises(KeyError):
+        await store.uploads.complete(at("k"), upload, [(1, etag)])
+    assert len(files(tmp_path)) == 2
+    await store.close()
+    again = await open_local_store(tmp_path)
+    await again._files.settle()
+    assert len(files(tmp_path)) == 1
+    with pytest.raises(StoredObjectNotFound):
+        await again.head(at("k"))
+    await again.uploads.complete(at("k"), upload, [(1, etag)])
+    assert await read(again, "k") == b"x"
+    await again.close()
+
+
 async def test_a_folder_of_the_first_layout_is_taken_over(tmp_path) -> None:
     store = await open_local_store(tmp_path)
     await store.put(at("k"), b"x")
