@@ -12,7 +12,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── NotInConflict
     │   ├── NamespaceInUse, UnknownStorage, ChecksumMismatch, IncompleteBody
     │   ├── InvalidPart, InvalidPartOrder, PartTooSmall, InvalidPolicy
-    │   ├── SameBranch, BadPullRequestStatus, InvalidImportSource
+    │   ├── SameBranch, BadPullRequestStatus, InvalidImportSource, NotBare
     ├── Unauthenticated      401   who is asking is not known
     ├── PermissionDenied     403   known, but not allowed
     │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion, ImportUnsupported
@@ -261,6 +261,10 @@ class SameBranch(InvalidArgument):
 
 class BadPullRequestStatus(InvalidArgument):
     default = "bad pull request status: it is not open"
+
+
+class NotBare(InvalidArgument):
+    default = "can only restore into a bare repository"
 
 
 class InvalidImportSource(InvalidArgument):

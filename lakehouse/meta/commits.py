@@ -15,7 +15,7 @@ from lakehouse.db.statement import Scope, Statement, shared
 from lakehouse.meta.repositories import encode_metadata
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Sequence
 
     from lakehouse.db.port import Database, Row
 
@@ -118,6 +118,15 @@ def insert(repository: RepositoryId, commit: Commit, paths: bytes | None) -> Sta
             commit.version,
         ),
     )
+
+
+async def pages_with_paths(db: Database, repository: RepositoryId) -> AsyncIterator[list[tuple[Commit, bytes | None]]]:
+    """All commits with the filters over their paths, in order of id, in pages."""
+    sql = f"select {_COLUMNS}, paths from commits where repository = ? and id > ? order by id limit 1000"
+    after = ""
+    while rows := await db.all(sql, (repository, after)):
+        yield [(_commit(row), row[-1]) for row in rows]
+        after = rows[-1][0]
 
 
 async def has_root(db: Database, repository: RepositoryId, root: MetaRangeId) -> bool:

@@ -37,7 +37,9 @@ from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
 from lakehouse.server.storage import open_stores, s3_side
+from lakehouse.versioning.dump import DUMP, dump_in_background
 from lakehouse.versioning.importing import IMPORT, import_objects
+from lakehouse.versioning.restore import RESTORE, restore_in_background
 from lakehouse.versioning.sweeping import sweep_for_ever
 from lakehouse.versioning.working import resume_for_ever
 from lakehouse.wire.table import OPERATIONS
@@ -56,6 +58,8 @@ WORKS: dict[str, LakeWork] = {
     IMPORT: import_objects,
     PREPARE: prepare_in_background,
     COLLECT: collect_in_background,
+    DUMP: dump_in_background,
+    RESTORE: restore_in_background,
 }
 """What tasks do, by their kind: any process may go on with a task that another one left."""
 

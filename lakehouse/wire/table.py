@@ -11,6 +11,7 @@ from lakehouse.wire import (
     branches,
     commits,
     config,
+    dumps,
     gc,
     groups,
     health,
@@ -64,4 +65,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *pulls.OPERATIONS,
     *imports.OPERATIONS,
     *gc.OPERATIONS,
+    *dumps.OPERATIONS,
 )

@@ -13,6 +13,7 @@ from lakehouse.sdk._async.auth import Auth
 from lakehouse.sdk._async.branches import Branches
 from lakehouse.sdk._async.commits import Commits
 from lakehouse.sdk._async.config import Configuration
+from lakehouse.sdk._async.dumps import Dumps
 from lakehouse.sdk._async.gc import GarbageCollection
 from lakehouse.sdk._async.groups import Groups
 from lakehouse.sdk._async.health import Health
@@ -103,6 +104,7 @@ class AsyncClient:
         self.pulls = Pulls(self._transport)
         self.imports = Imports(self._transport)
         self.gc = GarbageCollection(self._transport)
+        self.dumps = Dumps(self._transport)
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -13,6 +13,7 @@ from lakehouse.sdk._sync.auth import Auth
 from lakehouse.sdk._sync.branches import Branches
 from lakehouse.sdk._sync.commits import Commits
 from lakehouse.sdk._sync.config import Configuration
+from lakehouse.sdk._sync.dumps import Dumps
 from lakehouse.sdk._sync.gc import GarbageCollection
 from lakehouse.sdk._sync.groups import Groups
 from lakehouse.sdk._sync.health import Health
@@ -103,6 +104,7 @@ class Client:
         self.pulls = Pulls(self._transport)
         self.imports = Imports(self._transport)
         self.gc = GarbageCollection(self._transport)
+        self.dumps = Dumps(self._transport)
 
     def __enter__(self) -> Client:
         return self

@@ -18,6 +18,7 @@ from lakehouse.sdk import AsyncClient, Client
 from lakehouse.sdk.described import ObjectHead, described
 from lakehouse.sdk.generate import synchronous
 from lakehouse.wire.commits import CommitRecordCreation
+from lakehouse.wire.dumps import RefsDump
 from lakehouse.wire.multipart import CopyPartSource, UploadPart
 from lakehouse.wire.policies import Statement
 from lakehouse.wire.setup import CommPrefsInput
@@ -45,6 +46,7 @@ SAMPLES: dict[str, Any] = {
     "items": [],
     "sources": [],
     "default_days": 1,
+    "dump": RefsDump(commits_meta_range_id="c", tags_meta_range_id="t", branches_meta_range_id="b"),
     "data": b"x",
     "size_bytes": 1,
     "parent_number": 1,

@@ -25,6 +25,7 @@ from lakehouse.wire.table import OPERATIONS
 
 WITHOUT_BODY = {
     "setup_comm_prefs": 200,
+    "restore_refs": 200,
     "add_group_membership": 201,
     "attach_policy_to_group": 201,
     "attach_policy_to_user": 201,
