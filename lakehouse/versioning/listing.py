@@ -21,7 +21,7 @@ from lakehouse.core.refs import parse_ref
 from lakehouse.format.entry import unpack
 from lakehouse.meta import refs, staging
 from lakehouse.tree.lookup import scan
-from lakehouse.versioning import resolve
+from lakehouse.versioning import compact, resolve
 from lakehouse.versioning.protection import require_active
 
 if TYPE_CHECKING:
@@ -97,7 +97,10 @@ async def _page(lake: Lake, repository: Repository, branch: Branch, query: Query
     if rows is not None and query.start is not None:
         overlay.prime(query.start, _window(query), rows)
     tree = Window(lake.tree(repository), branch.tree, query, overlay)
-    return await _collect(tree, query)
+    page = await _collect(tree, query)
+    if overlay.passed >= lake.staged.least:  # nobody here may know of them: others staged them, or a process before
+        compact.staged(lake, repository, branch, overlay.passed)
+    return page
 
 
 async def _collect(window: Window, query: Query) -> Page[Item]:
@@ -142,6 +145,8 @@ class Overlay:
         self._branch = branch
         self._end = after_prefix(query.prefix)
         self._primed: tuple[bytes, int, list[Row]] | None = None
+        self.passed = 0
+        """Rows that were read so far."""
 
     def prime(self, start: bytes, limit: int, rows: list[Row]) -> None:
         """Up to `limit` rows of the current token from `start` that came with the branch row."""
@@ -166,6 +171,7 @@ class Overlay:
             if len(rows) == limit:
                 reach = rows[-1][0] if reach is None else min(reach, rows[-1][0])
             merged.update(rows)
+            self.passed += len(rows)
         return merged, reach
 
 

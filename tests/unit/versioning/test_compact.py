@@ -18,7 +18,7 @@ from lakehouse.tree.rank import ranks
 from lakehouse.versioning import branches, compact, lookup, merge, objects, reset, resolve, sweeping
 from lakehouse.versioning import staging as links
 from lakehouse.versioning.staged_rows import StagedRows
-from tests.lakes import ANN, changes, commit_all, error_of, link, put, seal, shown
+from tests.lakes import ANN, changes, commit_all, error_of, lake_on, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio
 PATHS = [f"p/{number:02}" for number in range(30)]
@@ -313,6 +313,24 @@ async def test_it_begins_when_enough_is_staged(lake, repo, monkeypatch):
     assert branch.base is not None
     assert await staging.is_empty(lake.db, (branch.staging_token, *branch.sealed))
     assert len(await shown(lake, repo, "main")) == 40
+
+
+async def test_a_page_that_passes_many_rows_begins_it(lake, repo, monkeypatch):
+    """Those of a process that is gone, or of several, of which none has staged enough."""
+    monkeypatch.setattr(compact, "DELAY", 0)
+    await put(lake, repo, "main", y="y1")
+    await objects.delete_objects(lake, repo, "main", [f"x{number:02}" for number in range(60)])
+    again = lake_on(lake.db, lake.stores.default.objects, lake.clock)
+    again.staged.least = 40
+    await shown(again, repo, "main", prefix=b"y")
+    await again.background.drain()
+    assert (await branch_of(lake, repo)).base is None
+    assert await shown(again, repo, "main") == {"y": "y1"}
+    await again.background.drain()
+    branch = await branch_of(lake, repo)
+    assert branch.base is not None
+    assert await staging.is_empty(lake.db, (branch.staging_token, *branch.sealed))
+    assert await shown(again, repo, "main") == {"y": "y1"}
 
 
 async def test_deletes_and_batches_count(lake, repo, monkeypatch):
