@@ -17,7 +17,6 @@ from lakehouse.core.errors import (
     MissingValue,
     NotFound,
     ObjectNotFound,
-    PreconditionFailed,
     StoredObjectNotFound,
 )
 from lakehouse.core.ids import EntryPath
@@ -25,9 +24,9 @@ from lakehouse.core.paths import parse_path
 from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.entry import pack, unpack
 from lakehouse.meta import staging
-from lakehouse.versioning import addresses, compact, lookup, resolve
+from lakehouse.versioning import addresses, compact, lookup, resolve, writing
 from lakehouse.versioning.protection import require_writable
-from lakehouse.versioning.staging import Linked, put_if_absent
+from lakehouse.versioning.staging import Linked
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Sequence
@@ -94,34 +93,18 @@ async def upload_object(
     lake: Lake, repository: str, branch: str, upload: Upload, body: AsyncIterable[bytes] | bytes
 ) -> Linked:
     """Store and stage an object. Raises BranchNotFound, ProtectedBranch, PreconditionFailed, IncompleteBody, ..."""
-    shown = await lookup.on_branch(lake, repository, branch, upload.path)
-    if upload.if_absent and shown.packed is not None:
-        raise PreconditionFailed("path already exists: Precondition failed")
-    repo, seen = shown.repository, shown.branch
-    if seen is None:
-        raise ObjectNotFound
-    await require_writable(lake, repo, seen.name, force=upload.force)
-    place = lake.place(repo)
-    address = addresses.fresh(lake.clock())
-    stored = await place.store.objects.put(
-        place.locate(address), body, size=upload.size, content_type=upload.content_type
-    )
-    entry = Entry(
-        address=address,
-        kind=AddressKind.RELATIVE,
-        size=stored.size,
-        checksum=stored.etag,
-        mtime=lake.now,
+    condition = writing.Condition(absent=upload.if_absent)
+    place = await writing.target(lake, repository, branch, upload.path, condition=condition, force=upload.force)
+    entry = await writing.write(
+        lake,
+        place,
+        body,
+        size=upload.size,
         content_type=upload.content_type,
         metadata=upload.metadata,
+        condition=condition,
     )
-    packed = pack(entry)
-    if upload.if_absent:
-        await put_if_absent(lake, repository, branch, upload.path, packed)
-    else:
-        await lake.db.apply(staging.put(seen.id, upload.path, packed))
-    compact.staged(lake, repo, seen, 1)
-    return Linked(upload.path, entry, place.uri + address)
+    return Linked(upload.path, entry, addresses.absolute(lake, place.repository, entry))
 
 
 async def copy_object(

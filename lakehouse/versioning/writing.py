@@ -7,16 +7,26 @@ guarded statement that stages the entry, so that of many writers with the same c
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.errors import DataMissing, LostRace, ObjectNotFound, PreconditionFailed, StoredObjectNotFound
+from lakehouse.core.errors import (
+    DataMissing,
+    FailedPrecondition,
+    LostRace,
+    NotFound,
+    ObjectNotFound,
+    PreconditionFailed,
+    StorageUnavailable,
+    StoredObjectNotFound,
+)
 from lakehouse.core.ids import EntryPath
 from lakehouse.core.records import AddressKind, Branch, Entry, Repository
 from lakehouse.format.entry import pack, unpack
 from lakehouse.meta import staging
-from lakehouse.versioning import addresses, lookup
+from lakehouse.versioning import addresses, compact, lookup
 from lakehouse.versioning.protection import require_not_read_only, require_writable
 
 if TYPE_CHECKING:
@@ -93,7 +103,7 @@ async def write(
     pack(made)  # what cannot be kept is refused before the bytes are
     stored = await where.store.objects.put(where.locate(address), body, size=size, content_type=content_type)
     entry = msgspec.structs.replace(made, size=stored.size, checksum=stored.etag, mtime=lake.now)
-    await stage(lake, place, entry, condition=condition)
+    await _stage_or_drop(lake, place, entry, condition=condition)
     return entry
 
 
@@ -124,8 +134,19 @@ async def copy(
         raise DataMissing from error
     moved = msgspec.structs.replace(source[1], address=address, kind=AddressKind.RELATIVE, store="", mtime=lake.now)
     entry = change(moved)
-    await stage(lake, place, entry, condition=condition)
+    await _stage_or_drop(lake, place, entry, condition=condition)
     return entry
+
+
+async def _stage_or_drop(lake: Lake, place: Target, entry: Entry, *, condition: Condition) -> None:
+    """Stage an entry; where it is refused, its bytes, which nobody else knows of, go at once."""
+    try:
+        await stage(lake, place, entry, condition=condition)
+    except (FailedPrecondition, NotFound):
+        where = lake.place(place.repository)
+        with suppress(StorageUnavailable):
+            await where.store.objects.delete([where.locate(entry.address)])
+        raise
 
 
 async def stage(
@@ -135,6 +156,7 @@ async def stage(
     packed = pack(entry)
     if condition.none:
         await lake.db.apply(staging.put(place.branch.id, place.path, packed), *also)
+        compact.staged(lake, place.repository, place.branch, 1)
         return
     while True:
         shown = await lookup.on_branch(lake, place.repository.name, place.branch.name, place.path)
@@ -147,6 +169,7 @@ async def stage(
             await lake.db.apply(over, *also)
         except LostRace:
             continue
+        compact.staged(lake, place.repository, place.branch, 1)
         return
 
 
@@ -166,4 +189,5 @@ async def change_metadata(
             await lake.db.apply(staging.put_over(at.id, path, packed, version=at.version, seen=shown.staged))
         except LostRace:
             continue
+        compact.staged(lake, shown.repository, at, 1)
         return

@@ -69,3 +69,16 @@ class DyingStore:
 
     def describe(self):
         return self._store.describe()
+
+
+class DyingUploads:
+    """A MultipartStore whose every call goes over a fuse."""
+
+    def __init__(self, uploads, fuse):
+        self._uploads, self._fuse = uploads, fuse
+
+    async def complete(self, *args, **options):
+        return await self._fuse.around(self._uploads.complete, *args, **options)
+
+    async def abort(self, *args, **options):
+        return await self._fuse.around(self._uploads.abort, *args, **options)

@@ -104,6 +104,8 @@ def test_of_many_writers_with_one_condition_exactly_one_succeeds(lake, s3, repo)
     for condition in ({"IfMatch": etag}, {"IfNoneMatch": "*"}):
         if "IfNoneMatch" in condition:
             s3.delete_object(Bucket=repo, Key="main/race")
+        stored = s3.list_objects_v2(Bucket="lake.local", Prefix=f"{repo}/")["Contents"]
+        before = sum("/data/" in line["Key"] for line in stored)
         won: list[int] = []
         lost: list[str] = []
 
@@ -120,4 +122,6 @@ def test_of_many_writers_with_one_condition_exactly_one_succeeds(lake, s3, repo)
         for thread in threads:
             thread.join()
         assert (len(won), set(lost)) == (1, {"PreconditionFailed"})
+        stored = s3.list_objects_v2(Bucket="lake.local", Prefix=f"{repo}/")["Contents"]
+        assert sum("/data/" in line["Key"] for line in stored) <= before + 1, "what was refused leaves no bytes"
         assert s3.get_object(Bucket=repo, Key="main/race")["Body"].read() == b"w%d" % won[0]

@@ -234,6 +234,24 @@ def test_copy(lake, s3, repo):
     assert code(caught) == ("PreconditionFailed", 412)
 
 
+def test_an_object_whose_bytes_are_gone(lake, s3, repo):
+    s3.put_object(Bucket=repo, Key="main/hollow", Body=b"x" * 100)
+    address = lake.stat(repo, "main", "hollow")["physical_address"]
+    s3.delete_object(Bucket="lake.local", Key=address.removeprefix("s3://lake.local/"))
+    with pytest.raises(ClientError) as caught:
+        s3.get_object(Bucket=repo, Key="main/hollow")
+    assert code(caught) == ("NoSuchVersion", 404)
+    with pytest.raises(ClientError) as caught:
+        s3.copy_object(Bucket=repo, Key="main/copied", CopySource=f"{repo}/main/hollow")
+    assert code(caught) == ("InvalidRequest", 400)
+    upload = s3.create_multipart_upload(Bucket=repo, Key="main/copied")["UploadId"]
+    with pytest.raises(ClientError) as caught:
+        s3.upload_part_copy(
+            Bucket=repo, Key="main/copied", UploadId=upload, PartNumber=1, CopySource=f"{repo}/main/hollow"
+        )
+    assert code(caught) == ("InvalidRequest", 400)
+
+
 def test_delete_objects(lake, s3):
     repo = lake.repository()
     lake.branch(repo, "dev")
