@@ -136,7 +136,7 @@ def small_requests(bench: Bench) -> None:
     puts = {n: [bench.signed("PUT", f"main/put/{n}/{count}", SMALL) for count in range(256)] for n in range(CLIENTS)}
 
     def load(name: str, make: Callable[[int], Iterator[bytes]]) -> None:
-        result = measure(bench.port, bench.server.process.pid, make, clients=CLIENTS, seconds=bench.seconds)
+        result = measure(bench.port, [bench.server.process.pid], make, clients=CLIENTS, seconds=bench.seconds)
         print(
             f"{name:<20}{CLIENTS:>3} clients {result.rate:>9,.0f}/s {result.cpu * 1e6:>7.0f} us CPU "
             f"p50 {result.p50 * 1e3:>6.2f} ms p99 {result.p99 * 1e3:>6.2f} ms {bench.verdict(name, result.rate)}"

@@ -15,7 +15,7 @@ from lakehouse.format.entry import pack
 from lakehouse.meta import staging
 from lakehouse.tree.build import build
 from lakehouse.tree.rank import ranks
-from lakehouse.versioning import branches, compact, lookup, merge, objects, reset, resolve, sweeping
+from lakehouse.versioning import branches, compact, lookup, merge, objects, reset, resolve, sweeping, writing
 from lakehouse.versioning import staging as links
 from lakehouse.versioning.staged_rows import StagedRows
 from tests.lakes import ANN, changes, commit_all, error_of, lake_on, link, put, seal, shown
@@ -435,3 +435,16 @@ async def test_ranks_are_too_low_by_a_leaf_at_most(lake, repo):
     assert len(set(found)) > 10
     assert await ranks(tree, root, []) == []
     assert await ranks(tree, "", [b"a"]) == [0]
+
+
+async def test_writes_one_by_one_count(lake, repo, monkeypatch):
+    monkeypatch.setattr(compact, "DELAY", 0)
+    lake.staged.least = 40
+    for number in range(40):
+        path, condition = parse_path(f"w{number:02}"), writing.Condition(absent=number % 2 == 0)
+        place = await writing.target(lake, repo, "main", path, condition=condition)
+        await writing.write(lake, place, b"1", size=1, content_type="", metadata={}, condition=condition)
+    await lake.background.drain()
+    branch = await branch_of(lake, repo)
+    assert await staging.is_empty(lake.db, (branch.staging_token, *branch.sealed))
+    assert branch.base is not None
