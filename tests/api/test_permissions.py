@@ -94,6 +94,10 @@ def least(kind: Any) -> Any:
             return [least(kind.item_type)] if kind.min_length else []
         case msgspec.inspect.DictType():
             return {}
+        case msgspec.inspect.UnionType():
+            return least(kind.types[0])
+        case msgspec.inspect.Metadata():
+            return least(kind.type)
     raise AssertionError(f"say in BODIES what to send for {kind}")
 
 
