@@ -97,7 +97,7 @@ async def collect_garbage(
     mark = Mark(lake, repo, started=report.started, held=options.held)
     try:
         await mark.run(sharing)
-        report.commits_kept, report.nodes_kept = mark.commits, mark.nodes
+        report.commits_kept = mark.commits
         report.idle_hidden_branches = mark.idle
         report.commits_expired = await _expire(lake, repo, mark, options)
         run = _Run(lake, repo, options, report, lease, progress or (lambda _: None))
@@ -232,7 +232,9 @@ class _Run:
         garbage = []
         for one in page:
             key = one.key[len(self._place.prefix) :]
-            if not needed.has(key.encode("utf-8", "surrogateescape")) and self._is_old(key, one.info.modified):
+            if needed.has(key.encode("utf-8", "surrogateescape")):
+                self._report.nodes_kept += key.startswith(NODES)
+            elif self._is_old(key, one.info.modified):
                 garbage.append((key, one.info.size))
         if not garbage:
             return

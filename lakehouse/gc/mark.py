@@ -62,7 +62,6 @@ class Mark:
         self.dropped: list[CommitId] = []
         """Commits of the repository that retention no longer keeps."""
         self.commits = 0
-        self.nodes = 0
         self.idle: list[str] = []
         """Hidden branches that nobody has moved for a week."""
 
@@ -96,19 +95,23 @@ class Mark:
             )
 
     async def _committed(self, repository: Repository) -> None:
-        roots = SortedSet(held=self._held)
+        roots, past = SortedSet(held=self._held), SortedSet(held=self._held)
         try:
             refs: list[HeldRef] = []
             async for page in collection.held_refs(self._lake.db, repository.id):
                 refs += page
                 roots.add([bytes.fromhex(ref.base) for ref in page if ref.base])
-            await self._roots(repository, refs, roots)
-            await self._walk(repository, roots)
+            await self._roots(repository, refs, roots, past)
+            await self._walk(repository, roots, objects=True)
+            await self._walk(repository, past, objects=False)
         finally:
             roots.close()
+            past.close()
 
-    async def _roots(self, repository: Repository, refs: list[HeldRef], roots: SortedSet) -> None:
-        """The trees of all commits that stay."""
+    async def _roots(self, repository: Repository, refs: list[HeldRef], roots: SortedSet, past: SortedSet) -> None:
+        """The trees of all commits that stay, and those of commits that are, or will be, expired: merges go on from
+        where branches parted, however long ago that was.
+        """
         own = repository.id == self._repository.id
         if own:
             limit = self.started - 7 * 86_400
@@ -119,14 +122,18 @@ class Mark:
                 kept = [row for row in page if not row.expired]
                 self.commits += len(kept)
                 roots.add([bytes.fromhex(row.root) for row in kept if row.root])
+                past.add([bytes.fromhex(row.root) for row in page if row.root and row.expired])
             return
         found = await retained(self._lake, repository, rules, refs, now=self.started)
         self.commits += len(found.active)
         self.dropped = found.dropped
         roots.add([bytes.fromhex(row.root) for row in found.active.values() if row.root])
+        past.add([bytes.fromhex(row.root) for row in found.others if row.root])
 
-    async def _walk(self, repository: Repository, roots: SortedSet) -> None:
-        """Every node below the roots, once: from the highest level down, within one in order of key."""
+    async def _walk(self, repository: Repository, roots: SortedSet, *, objects: bool) -> None:
+        """Every node below the roots, once: from the highest level down, within one in order of key. `objects`: what
+        their entries point to is needed too; else leaves are not even read, but for those that are roots.
+        """
         place = self._lake.place(repository)
         store = NodeStore(
             place.store.objects, NodeCache(0), repository=repository.id, bucket=place.bucket, prefix=place.prefix
@@ -134,33 +141,41 @@ class Mark:
         levels: dict[int, SortedSet] = {}
         try:
             for page in roots.pages():
-                await self._spread(store, [root.hex() for root in page], levels)
+                await self._spread(store, [root.hex() for root in page], levels, objects=objects)
             while levels:
-                level = levels.pop(max(levels))
+                height = max(levels)
+                level = levels.pop(height)
                 try:
                     for page in level.pages():
-                        await self._spread(store, [record[-_ID:].hex() for record in page], levels)
+                        ids = [record[-_ID:].hex() for record in page]
+                        if height or objects:
+                            await self._spread(store, ids, levels, objects=objects)
+                        else:
+                            self._keep(ids)
+                            await asyncio.sleep(0)
                 finally:
                     level.close()
         finally:
             for level in levels.values():
                 level.close()
 
-    async def _spread(self, store: NodeStore, ids: list[str], levels: dict[int, SortedSet]) -> None:
+    async def _spread(self, store: NodeStore, ids: list[str], levels: dict[int, SortedSet], *, objects: bool) -> None:
         for at in range(0, len(ids), _TOGETHER):
             part = ids[at : at + _TOGETHER]
             nodes = await store.read_many(part)
-            self.nodes += len(nodes)
-            await asyncio.to_thread(self._note, nodes, levels)
+            self._keep(part)
+            await asyncio.to_thread(self._note, nodes, levels, objects=objects)
 
-    def _note(self, nodes: dict[str, Node], levels: dict[int, SortedSet]) -> None:
-        self.live.add([node_key(node_id).encode() for node_id in nodes])
+    def _keep(self, ids: list[str]) -> None:
+        self.live.add([node_key(node_id).encode() for node_id in ids])
+
+    def _note(self, nodes: dict[str, Node], levels: dict[int, SortedSet], *, objects: bool) -> None:
         for node in nodes.values():
             if node.level:
                 below = levels.setdefault(node.level - 1, SortedSet(held=self._held))
                 children = unpack_children(node.values)
                 below.add([key + child.id for key, child in zip(node.keys, children, strict=True)])
-            else:
+            elif objects:
                 self.live.add(_needed(node.values))
             breathe()
 

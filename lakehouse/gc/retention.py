@@ -30,9 +30,10 @@ _BREATH = 1000
 
 
 class Retained(msgspec.Struct, frozen=True):
-    """Commits that stay, by id, and those that go."""
+    """Commits that stay, by id; those that do not; and of them those that are not expired yet."""
 
     active: dict[CommitId, CommitRow]
+    others: list[CommitRow]
     dropped: list[CommitId]
 
 
@@ -55,8 +56,8 @@ async def retained(
     parents = {row.parent for row in commits.values()}
     starts += [(since, row.id) for row in commits.values() if row.id not in parents and row.created >= since]
     active = await _followed(commits, starts)
-    dropped = [row.id for row in commits.values() if row.id not in active and not row.expired]
-    return Retained(active, dropped)
+    others = [row for row in commits.values() if row.id not in active]
+    return Retained(active, others, [row.id for row in others if not row.expired])
 
 
 async def _followed(

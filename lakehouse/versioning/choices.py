@@ -44,6 +44,11 @@ class Choices(msgspec.Struct, frozen=True):
     rules: tuple[Rule, ...] = ()
     resolutions: dict[EntryPath, Side] = {}
 
+    @property
+    def may_take_base(self) -> bool:
+        """Whether a conflict may be settled by what both sides had before."""
+        return Side.BASE in self.resolutions.values() or any(rule.side is Side.BASE for rule in self.rules)
+
 
 def parse_choices(rules: Sequence[tuple[str, str]], resolutions: Sequence[tuple[EntryPath, str]]) -> Choices:
     """Choices from (glob, strategy) and (path, what to take).

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import (
+    CommitExpired,
     InvalidMergeStrategy,
     MergeConflict,
     NoChanges,
@@ -21,6 +22,7 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.ids import parse_branch_name
 from lakehouse.core.records import Commit
+from lakehouse.meta import commits
 from lakehouse.tree.merge import Merged, Side, merge_changes
 from lakehouse.versioning import resolve
 from lakehouse.versioning.ancestry import merge_base
@@ -107,6 +109,8 @@ async def merge_into_branch(
         base = await merge_base(lake, repo, ours, theirs, known=ground.known)
         if base is None:
             raise NoMergeBase
+        if request.choices.may_take_base and await commits.is_expired(lake.db, repo.id, base.id):
+            raise CommitExpired("what both sides had before is older than retention keeps: resource expired")
         settled = Settled(request.choices, otherwise=_PREFER[strategy])
         merged = await merge_changes(ground.tree, brought.pages(base.root, theirs.root), ours.root, settle=settled.side)
         if not (merged.source_changed or request.allow_empty or request.force):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import (
+    CommitExpired,
     MergeConflict,
     NoChanges,
     NoSuchParent,
@@ -15,6 +16,7 @@ from lakehouse.core.errors import (
     RevertParentRequired,
 )
 from lakehouse.core.ids import EMPTY_TREE
+from lakehouse.meta import commits
 from lakehouse.tree.merge import merge_changes
 from lakehouse.versioning import resolve
 from lakehouse.versioning.change_list import ChangeList
@@ -59,6 +61,8 @@ async def revert_branch(
     if parent_number < 0 or parent_number > len(commit.parents):
         raise NoSuchParent
     before = await _parent_tree(lake, repo, commit, max(parent_number, 1))
+    if commit.parents and await commits.is_expired(lake.db, repo.id, commit.parents[max(parent_number, 1) - 1]):
+        raise CommitExpired(f"what {ref} is to go back to is older than retention keeps: resource expired")
     wanted = overrides or Overrides()
     brought = ChangeList(lake.tree(repo))
 

@@ -214,7 +214,7 @@ async def test_retention_by_branch(lake, repo, clock) -> None:
     for key in (("main", 0), ("dev", 1)):
         assert await error_of(resolve.commit(lake, repo, made[key])) is CommitExpired
     clock.now += GRACE
-    assert (await collect(lake, repo)).deleted == 4  # two objects, two nodes
+    assert (await collect(lake, repo)).deleted == 2  # their objects; trees stay, so that one can merge
     assert await read_all(lake, repo, "main") == {"a"}
     assert await read_all(lake, repo, "main~1") == {"a"}
     assert await read_all(lake, repo, "dev") == {"a"}
@@ -245,6 +245,30 @@ async def test_nothing_starts_from_an_expired_commit(lake, repo, clock) -> None:
 
     assert len((await log_commits(lake, repo, "main", LogQuery())).items) == 3
     assert (await resolve.commit_record(lake, repo, old))[1].id == old
+
+
+async def test_branches_that_parted_long_ago_are_merged(lake, repo, clock) -> None:
+    """Their base is expired and its objects are gone; its tree is there."""
+    await set_rules(lake, repo, RetentionRules(1))
+    for number in range(3):
+        await upload(lake, repo, f"p{number}", b"old")
+    base = (await commit_all(lake, repo, "main")).id
+    await branches.create_branch(lake, repo, "dev", source="main", actor=ANN)
+    clock.now += 10 * DAY
+    for branch, path in (("main", "p0"), ("dev", "p1")):
+        await upload(lake, repo, path, b"new", branch=branch)
+        await commit_all(lake, repo, branch)
+        await upload(lake, repo, "p2", branch.encode(), branch=branch)
+        await commit_all(lake, repo, branch)
+    clock.now += 10 * DAY
+    await collect_all(lake, repo, clock)
+    lake.nodes.clear()
+    assert await error_of(resolve.commit(lake, repo, base)) is CommitExpired
+    request = merge.MergeRequest(strategy="source-wins")
+    made = await merge.merge_into_branch(lake, repo, "dev", "main", request, ANN)
+    assert (made.added, made.changed) == (0, 2)
+    assert await read_all(lake, repo, "main") == {"p0", "p1", "p2"}
+    assert await error_of(pick.revert_branch(lake, repo, "dev", ref="dev", parent_number=0, actor=ANN)) is CommitExpired
 
 
 async def test_a_ref_that_is_made_while_commits_expire_keeps_its_commit(lake, repo, clock, monkeypatch) -> None:
