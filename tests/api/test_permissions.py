@@ -64,7 +64,8 @@ async def send(client: Any, operation: Any, repository: str = "no-such-repositor
     query = {}
     if operation.query is not None:
         known = {field.encode_name for field in msgspec.structs.fields(operation.query)}
-        query = {name: value for name, value in QUERY.items() if name in known}
+        required = least(msgspec.inspect.type_info(operation.query))
+        query = required | {name: value for name, value in QUERY.items() if name in known}
     body = BODIES.get(operation.name)
     if operation.name == "upload_part_copy":
         body = {"physical_address": "s3://b/k", "copy_source": {"repository": repository, "ref": "main", "path": "a"}}
