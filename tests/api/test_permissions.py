@@ -19,6 +19,8 @@ pytestmark = pytest.mark.anyio
 
 DENIED = "insufficient permissions: not allowed to {}"
 BODIES: dict[str, Any] = {
+    "set_gc_rules": {"default_retention_days": 1, "branches": []},
+    "internal_set_garbage_collection_rules": {"default_retention_days": 1, "branches": []},
     "create_repository": {"name": "one-more"},
     "set_repository_metadata": {"metadata": {}},
     "delete_repository_metadata": {"keys": []},
@@ -47,7 +49,7 @@ BODIES: dict[str, Any] = {
     "update_policy": {"id": "p", "statement": [{"effect": "allow", "action": ["fs:*"], "resource": "*"}]},
     "set_group_acl": {"permission": "Read"},
 }
-QUERY = {"path": "a", "dest_path": "b", "ref": "main", "principalId": "x", "id": "x"}
+QUERY = {"path": "a", "dest_path": "b", "ref": "main", "principalId": "x", "id": "x", "task_id": "x"}
 LOOKING_FIRST = {"merge_pull_request"}
 """Which branch is meant stands in the pull request: asked in test_pulls.py."""
 ASKING = [
