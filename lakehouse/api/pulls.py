@@ -9,8 +9,9 @@ from msgspec import UNSET
 
 from lakehouse.api import times
 from lakehouse.api.services import actor
+from lakehouse.core.errors import BadPullRequestStatus
 from lakehouse.core.records import PullRequestStatus
-from lakehouse.versioning import pulls
+from lakehouse.versioning import pulls, reviews
 from lakehouse.wire import pulls as wire
 from lakehouse.wire.paging import page_of
 from lakehouse.wire.refs import MergeResult, MergeSummary
@@ -72,7 +73,10 @@ async def merge_pull_request(services: Services, call: Call[None, None]) -> Merg
     branch = f"repository/{repository}/branch/{found.destination}"
     services.checker.authorize(call.user, "fs:CreateCommit", branch)
     services.checker.authorize(call.user, "pr:WritePullRequest", f"repository/{repository}")
-    made = await pulls.merge_pull_request(services.lake, repository, pull, actor(call))
+    if found.status is not PullRequestStatus.OPEN:
+        raise BadPullRequestStatus
+    commit = await reviews.require_ready(services.lake, repository, pull)
+    made = await pulls.merge_pull_request(services.lake, repository, pull, actor(call), commit=commit)
     summary = MergeSummary(added=made.added, removed=made.removed, changed=made.changed, conflict=0)
     return MergeResult(reference=made.commit.id, summary=summary)
 

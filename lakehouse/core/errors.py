@@ -29,7 +29,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     ├── Gone                 410   it was there
     │   ├── DataMissing, RepositoryInDeletion, CommitExpired
     ├── FailedPrecondition   412
-    │   ├── CollectionRefused
+    │   ├── CollectionRefused, PullRequestBlocked
     │   ├── PreconditionFailed, NotSetUp, ContentDiffers
     ├── RangeNotSatisfiable  416
     ├── Exhausted            429
@@ -467,6 +467,10 @@ class CommitExpired(Gone):
 
 class CollectionRefused(FailedPrecondition):
     """Garbage cannot be collected in this repository, or not now. The message says why. Nothing was deleted."""
+
+
+class PullRequestBlocked(FailedPrecondition):
+    """The merge rules ask for approvals or checks that are not there. The message says which."""
 
 
 class PreconditionFailed(FailedPrecondition):

@@ -208,6 +208,26 @@ class PullRequest(msgspec.Struct, frozen=True):
     merged_commit: str | None = None
 
 
+class Review(msgspec.Struct, frozen=True):
+    """What somebody says of a pull request whose source is at `commit`. `at` in seconds."""
+
+    reviewer: str
+    verdict: str
+    commit: CommitId
+    comment: str
+    at: int
+
+
+class Check(msgspec.Struct, frozen=True):
+    """What a program found of a commit. `at` in seconds."""
+
+    name: str
+    state: str
+    description: str
+    actor: str
+    at: int
+
+
 class User(msgspec.Struct, frozen=True):
     """A user; tokens issued before `valid_after` (seconds) are void.
 

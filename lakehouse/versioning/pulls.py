@@ -27,6 +27,7 @@ from lakehouse.versioning.protection import require_not_read_only
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from lakehouse.core.ids import CommitId
     from lakehouse.core.records import Commit, Repository
     from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Actor, Lake
@@ -114,8 +115,9 @@ async def update_pull_request(lake: Lake, repository: str, pull: str, change: Pu
     )
 
 
-async def merge_pull_request(lake: Lake, repository: str, pull: str, actor: Actor) -> MergeOutcome:
-    """Merge the source branch into the destination and close the pull request, both or neither.
+async def merge_pull_request(lake: Lake, repository: str, pull: str, actor: Actor, *, commit: CommitId) -> MergeOutcome:
+    """Merge `commit`, which is or was the source branch's head, into the destination and close the pull request, both
+    or neither.
 
     Raises PullRequestNotFound, BadPullRequestStatus, BranchNotFound, NoChanges, MergeConflict, DirtyBranch,
     ReadOnlyRepository.
@@ -123,10 +125,10 @@ async def merge_pull_request(lake: Lake, repository: str, pull: str, actor: Acto
     repo, found = await find(lake, repository, pull)
     if found.status is not PullRequestStatus.OPEN:
         raise BadPullRequestStatus
-    await resolve.branch(lake, repository, found.source)  # a tag of that name is not meant
     await resolve.branch(lake, repository, found.destination)
 
     def note(made: Commit) -> list[Statement]:
         return [pulls.merged(repo.id, found.id, commit=made.id, now=lake.now)]
 
-    return await merge_into_branch(lake, repository, found.source, found.destination, MergeRequest(), actor, note=note)
+    request = MergeRequest(message=f"Merge '{found.source}' into '{found.destination}'")
+    return await merge_into_branch(lake, repository, commit, found.destination, request, actor, note=note)

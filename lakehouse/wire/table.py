@@ -27,6 +27,7 @@ from lakehouse.wire import (
     pulls,
     refs,
     repositories,
+    reviews,
     sessions,
     setup,
     staging,
@@ -66,4 +67,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *imports.OPERATIONS,
     *gc.OPERATIONS,
     *dumps.OPERATIONS,
+    *reviews.OPERATIONS,
 )

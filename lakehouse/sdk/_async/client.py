@@ -29,6 +29,7 @@ from lakehouse.sdk._async.protection import Protection
 from lakehouse.sdk._async.pulls import Pulls
 from lakehouse.sdk._async.refs import Refs
 from lakehouse.sdk._async.repositories import Repositories
+from lakehouse.sdk._async.reviews import Reviews
 from lakehouse.sdk._async.sessions import Sessions
 from lakehouse.sdk._async.setup import FirstSetup
 from lakehouse.sdk._async.staging import Staging
@@ -105,6 +106,7 @@ class AsyncClient:
         self.imports = Imports(self._transport)
         self.gc = GarbageCollection(self._transport)
         self.dumps = Dumps(self._transport)
+        self.reviews = Reviews(self._transport)
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -29,6 +29,7 @@ from lakehouse.sdk._sync.protection import Protection
 from lakehouse.sdk._sync.pulls import Pulls
 from lakehouse.sdk._sync.refs import Refs
 from lakehouse.sdk._sync.repositories import Repositories
+from lakehouse.sdk._sync.reviews import Reviews
 from lakehouse.sdk._sync.sessions import Sessions
 from lakehouse.sdk._sync.setup import FirstSetup
 from lakehouse.sdk._sync.staging import Staging
@@ -105,6 +106,7 @@ class Client:
         self.imports = Imports(self._transport)
         self.gc = GarbageCollection(self._transport)
         self.dumps = Dumps(self._transport)
+        self.reviews = Reviews(self._transport)
 
     def __enter__(self) -> Client:
         return self
