@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
@@ -16,12 +16,12 @@ from lakehouse.asgi.items import ItemReader
 from lakehouse.asgi.responses import PACKED_HEADERS, Response, packed_bytes
 from lakehouse.core.errors import InvalidArgument, StagingMoved
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import staging
+from lakehouse.versioning import batches, staging
 from lakehouse.wire.packed import PAGE, wants_packed
 from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
@@ -65,9 +65,9 @@ async def get_physical_addresses(
     services: Services, call: Call[None, wire.AddressesCreation]
 ) -> PathLocationList | Response:
     repository, paths = call.path["repository"], call.body.paths
+    await _authorize(services, call, paths)
     parsed = []
     for number, path in enumerate(paths):
-        services.checker.authorize(call.user, "fs:WriteObject", f"repository/{repository}/object/{path}")
         try:
             parsed.append(parse_path(path))
         except InvalidArgument as error:
@@ -106,14 +106,14 @@ async def link_physical_addresses(
     services: Services, call: Call[wire.LinkPhysicalAddressesQuery, None]
 ) -> LinkResultList:
     repository, atomic = call.path["repository"], call.query.atomic
-    batch = await staging.open_batch(services.lake, repository, call.path["branch"], atomic=atomic)
+    batch = await batches.open_batch(services.lake, repository, call.path["branch"], atomic=atomic)
+    may_import = importing(services, call)
     results: list[LinkResult] = []
     linked = 0
     try:
         async for items in _links.pages(call):
-            for item in items:
-                services.checker.authorize(call.user, "fs:WriteObject", f"repository/{repository}/object/{item.path}")
-            answers = await _add(batch, items, call, importing(services, call))
+            await _authorize(services, call, [item.path for item in items])
+            answers = await _add(batch, items, call, may_import)
             if atomic:
                 linked += len(answers)
             else:
@@ -126,8 +126,18 @@ async def link_physical_addresses(
     return LinkResultList(linked=linked, results=results)
 
 
+async def _authorize(services: Services, call: Call[Any, Any], paths: Sequence[str]) -> None:
+    """Ask whether the caller may write at all of these paths."""
+    objects = f"repository/{call.path['repository']}/object/"
+    if not services.checker.allowed_below(call.user, "fs:WriteObject", objects):
+        for number, path in enumerate(paths, 1):
+            services.checker.authorize(call.user, "fs:WriteObject", objects + path)
+            if number % PAGE == 0:
+                await asyncio.sleep(0)
+
+
 async def _add(
-    batch: staging.Batch,
+    batch: batches.Batch,
     items: list[LinkItem],
     call: Call[wire.LinkPhysicalAddressesQuery, None],
     may_import: Callable[[str], object],
@@ -162,18 +172,18 @@ def _link(
     presign: staging.Presign | None = None,
 ) -> staging.Link:
     where = body.staging
-    return staging.Link(
-        path=path,
-        physical_address="" if where.physical_address is UNSET else where.physical_address,
-        checksum=body.checksum,
-        size=body.size_bytes,
-        token=None if where.token is UNSET else where.token,
-        content_type=body.content_type,
-        metadata=body.user_metadata,
-        mtime=None if body.mtime is UNSET else body.mtime,
-        force=body.force,
-        presign=presign,
-        may_import=may_import,
+    return staging.Link(  # by position: it is made a million times
+        path,
+        where.physical_address or "",
+        body.checksum,
+        body.size_bytes,
+        where.token or None,
+        body.content_type,
+        body.user_metadata,
+        None if body.mtime is UNSET else body.mtime,
+        body.force,
+        presign,
+        may_import,
     )
 
 

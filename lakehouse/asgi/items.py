@@ -75,7 +75,7 @@ class ItemReader(Generic[T]):
         async for chunk in call.stream():
             for page in cutter.feed(chunk):
                 yield self._packed.page(page, at=at)
-                at += len(page)
+                at += len(page.ends)
         cutter.finish()
 
     def _quick(self, cutter: _Array, chunk: bytes) -> list[T] | None:

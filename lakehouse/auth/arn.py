@@ -10,7 +10,7 @@ says, and a name that holds `*` is never a pattern.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -71,6 +71,9 @@ def is_everything(pattern: str) -> bool:
     return pattern.strip("*") == "" and pattern != ""
 
 
+_ByHead: TypeAlias = "dict[str, list[str] | Callable[[str], object]]"
+
+
 class Patterns:
     """Whether a resource matches one of many patterns.
 
@@ -78,12 +81,13 @@ class Patterns:
     resource asks for it, so that many of them cost no more than the few that can match.
     """
 
-    __slots__ = ("_exact", "_heads", "_rest", "_user", "empty", "everything")
+    __slots__ = ("_exact", "_heads", "_open", "_rest", "_user", "empty", "everything")
 
     def __init__(self, patterns: Iterable[str], *, user: str) -> None:
         self._user = user
         self._exact: set[str] = set()
-        self._heads: dict[str, list[str] | Callable[[str], object]] = {}
+        self._heads: _ByHead = {}
+        self._open: _ByHead = {}
         rest = []
         self.everything = False
         """Whether every resource matches, the one that is asked for as `*` included."""
@@ -95,11 +99,11 @@ class Patterns:
             elif whole:
                 self._exact.add(start)
             elif head:
-                listed = self._heads.setdefault(head, [])
-                if isinstance(listed, list):
-                    listed.append(pattern)
+                _keep(self._heads, head, pattern)
             else:
                 rest.append(pattern)
+            if not whole and pattern.endswith("*"):
+                _keep(self._open, head, pattern)
         self._rest = matcher(rest, user=user) if rest else None
         self.empty = not (self.everything or self._exact or self._heads or rest)
         """Whether nothing matches."""
@@ -111,11 +115,29 @@ class Patterns:
             return False
         if resource in self._exact:
             return True
-        head = _head(resource)
-        match = self._heads.get(head)
-        if isinstance(match, list):
-            match = self._heads[head] = matcher(match, user=self._user)
+        match = self._matcher(self._heads, _head(resource))
         return bool((match is not None and match(resource)) or (self._rest is not None and self._rest(resource)))
+
+    def covers(self, prefix: str) -> bool:
+        """Whether one of the patterns by itself matches whatever begins with `prefix`: it ends in `*` and matches
+        `prefix` as well.
+        """
+        if self.everything:
+            return True
+        found = (self._matcher(self._open, head) for head in {_head(prefix), ""})
+        return any(match is not None and match(prefix) for match in found)
+
+    def _matcher(self, listed: _ByHead, head: str) -> Callable[[str], object] | None:
+        match = listed.get(head)
+        if isinstance(match, list):
+            match = listed[head] = matcher(match, user=self._user)
+        return match
+
+
+def _keep(listed: _ByHead, head: str, pattern: str) -> None:
+    kept = listed.setdefault(head, [])
+    if isinstance(kept, list):
+        kept.append(pattern)
 
 
 def _plain_start(pattern: str, user: str) -> tuple[str, bool]:

@@ -54,6 +54,13 @@ class Checker(Protocol):
         """The same as a yes or no."""
         ...
 
+    def allowed_below(self, user: User | None, action: str, prefix: str) -> bool:
+        """Whether it is certain that the action is allowed on every resource that begins with `prefix`.
+
+        For pages of them; where it is not certain, each is to be asked about.
+        """
+        ...
+
     def authorize_somewhere(self, user: User | None, action: str) -> User:
         """The user, if the action may be allowed on some resource: lists then show those on which it is."""
         ...
@@ -71,6 +78,9 @@ class AnyUser:
         return user
 
     def allowed(self, user: User | None, action: str, resource: str) -> bool:
+        return user is not None
+
+    def allowed_below(self, user: User | None, action: str, prefix: str) -> bool:
         return user is not None
 
     def authorize_somewhere(self, user: User | None, action: str) -> User:
@@ -121,6 +131,9 @@ class PolicyChecker:
 
     def allowed(self, user: User | None, action: str, resource: str) -> bool:
         return user is not None and self._of(user).judge(action).allows(resource, user)
+
+    def allowed_below(self, user: User | None, action: str, prefix: str) -> bool:
+        return user is not None and self._of(user).judge(action).allows_below(prefix, user)
 
     def authorize_somewhere(self, user: User | None, action: str) -> User:
         if user is None:

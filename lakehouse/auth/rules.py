@@ -85,6 +85,18 @@ class Judge:
             match(resource) and holds(user) is Holds.YES for match, holds in self._allow.conditional
         )
 
+    def allows_below(self, prefix: str, user: User) -> bool:
+        """Whether it is certain that the action is allowed on every resource that begins with `prefix`."""
+        if self.always:
+            return True
+        if self._within is not None and not self._within.allows_below(prefix, user):
+            return False
+        if not self._deny.plain.empty or self._deny.conditional:
+            return False
+        return self._allow.plain.covers(prefix) or any(
+            match.covers(prefix) and holds(user) is Holds.YES for match, holds in self._allow.conditional
+        )
+
     def allows_somewhere(self, user: User) -> bool:
         """Whether there may be a resource on which the action is allowed."""
         if self._within is not None and not self._within.allows_somewhere(user):

@@ -8,13 +8,23 @@ import hashlib
 import hmac
 from binascii import b2a_base64
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lakehouse.core.errors import BadConfiguration
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
 _KEY_ID = 4
 _MAC = 24
+SIGNATURE = 38
+"""Characters of a signature."""
+_FILL = b"\x00\x00"
+"""What makes key id and MAC a multiple of three bytes, so that many of them are one piece of Base64."""
+_CELL = 40
+"""Characters of a signature with its fill; they do not change the signature's own."""
 _BLOCK = 64
 _INNER = bytes(byte ^ 0x36 for byte in range(256))
 _OUTER = bytes(byte ^ 0x5C for byte in range(256))
@@ -55,12 +65,52 @@ class Signer:
                 return True
         return False
 
+    def series(self, *first: object, more: int) -> Series:
+        """Values of `more` fields beside these, which they all begin with."""
+        return Series(self._current, self._keys[self._current], _encode([*first, *[None] * more])[:-more])
+
     @staticmethod
     def _mac(states: _States, encoded: bytes) -> bytes:
         inner, outer = states[0].copy(), states[1].copy()
         inner.update(encoded)
         outer.update(inner.digest())
         return outer.digest()[:_MAC]
+
+
+class Series:
+    """Signs by the page, with the signer's current key, values that begin alike. Made by `Signer.series`.
+
+    What they have in common is hashed once, and the signatures of a page become text in one step: half of what `sign`
+    and `verify` cost. A page in which something is not right is for `verify`, which knows the other keys too.
+    """
+
+    def __init__(self, key_id: bytes, states: _States, begun: bytes) -> None:
+        self._key_id = key_id
+        self._inner, self._outer = states[0].copy(), states[1]
+        self._inner.update(begun)
+
+    def sign(self, rests: Iterable[tuple[object, ...]]) -> list[str]:
+        """The signature of each value, of which `rests` has what is its own; as `Signer.sign` makes them."""
+        cells = self._cells(rests)
+        return [cells[at : at + SIGNATURE] for at in range(0, len(cells), _CELL)]
+
+    def verify(self, rests: Sequence[tuple[object, ...]], signatures: Sequence[str]) -> bool:
+        """Whether each of the signatures is, to the letter, what `sign` makes of the value in its place."""
+        fill = "A" * (_CELL - SIGNATURE)
+        if len(rests) != len(signatures) or not set(map(len, signatures)) <= {SIGNATURE}:
+            return False
+        given = fill.join([*signatures, ""])
+        return given.isascii() and hmac.compare_digest(self._cells(rests), given)
+
+    def _cells(self, rests: Iterable[tuple[object, ...]]) -> str:
+        begin, end, macs = self._inner.copy, self._outer.copy, []
+        for rest in rests:
+            inner, outer = begin(), end()
+            inner.update(_encode(rest)[1:])
+            outer.update(inner.digest())
+            macs.append(outer.digest()[:_MAC])
+        raw = self._key_id + (_FILL + self._key_id).join(macs) + _FILL if macs else b""
+        return b2a_base64(raw, newline=False).translate(_TO_URL).decode()
 
 
 def _states(secret: bytes) -> _States:

@@ -38,6 +38,8 @@ T = TypeVar("T")
 
 SCANNERS = 2
 """Threads for scans."""
+BULK = 300
+"""Values above which a transaction is bulk: some hundred rows."""
 
 
 class SqliteDatabase:
@@ -82,7 +84,12 @@ class SqliteDatabase:
 
     async def apply(self, *statements: Statement) -> list[list[Row]]:
         alone = len(statements) == 1 and statements[0].many is None
-        return await self._writer.run(partial(_apply, statements), savepoint=not alone, quiet=not disturbs(statements))
+        return await self._writer.run(
+            partial(_apply, statements),
+            savepoint=not alone,
+            quiet=not disturbs(statements),
+            bulk=_values(statements) > BULK,
+        )
 
     async def migrate(self) -> int:
         return await self._writer.run(partial(_migrate, self._migrations))
@@ -103,6 +110,11 @@ class SqliteDatabase:
         except RuntimeError as error:
             raise DatabaseUnavailable("the database is closed") from error
         return await scan
+
+
+def _values(statements: tuple[Statement, ...]) -> int:
+    """How many values a transaction stores, about."""
+    return sum(len(one.many) * len(one.many[0]) for one in statements if one.many)
 
 
 def _apply(statements: tuple[Statement, ...], connection: sqlite3.Connection) -> list[list[Row]]:

@@ -8,12 +8,17 @@ nothing that a newer one wrote. Identity (is it the same object?) is not equalit
 from __future__ import annotations
 
 from itertools import chain
+from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lakehouse.core.errors import DataDamaged, InvalidArgument
 from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.node import array_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 TOMBSTONE = b""
 """What stands for "deleted" where a packed entry would stand. No entry packs to it."""
@@ -23,6 +28,8 @@ _WITHOUT_PARTS = b"\x98"
 
 MAX_METADATA = 8192
 """Bytes of UTF-8, keys and values together."""
+_METADATA = itemgetter(6)
+_TOO_LONG = f"metadata is longer than {MAX_METADATA} bytes: invalid value: validation error"
 
 
 class _Sized(msgspec.Struct, array_like=True, gc=False):
@@ -49,15 +56,37 @@ _all_sized = msgspec.msgpack.Decoder(list[_Sized])
 _identity = msgspec.msgpack.Decoder(_Identity)
 
 
+Packable = tuple[str, int, int, str, int, str, dict[str, str], str]
+"""The fields of an `Entry` in their order, but for `parts`, which is 0."""
+
+
+def pack_page(entries: Sequence[Packable]) -> list[bytes]:
+    """What `pack` makes of each, without making them. Raises InvalidArgument when one cannot be kept."""
+    try:
+        if any(map(_too_long, filter(None, map(_METADATA, entries)))):
+            raise InvalidArgument(_TOO_LONG)
+        return list(map(_encoder.encode, entries))
+    except (UnicodeEncodeError, OverflowError) as error:
+        raise _unfit(error) from error
+
+
 def pack(entry: Entry) -> bytes:
     """The canonical bytes of an entry. Raises InvalidArgument when it cannot be kept."""
     try:
-        if entry.metadata and sum(map(_utf8_length, chain(entry.metadata, entry.metadata.values()))) > MAX_METADATA:
-            raise InvalidArgument(f"metadata is longer than {MAX_METADATA} bytes: invalid value: validation error")
+        if entry.metadata and _too_long(entry.metadata):
+            raise InvalidArgument(_TOO_LONG)
         packed = _encoder.encode(entry)
         return packed if entry.parts else _WITHOUT_PARTS + packed[1:-1]
     except (UnicodeEncodeError, OverflowError) as error:
-        raise InvalidArgument(f"entry cannot be stored ({error}): invalid value: validation error") from error
+        raise _unfit(error) from error
+
+
+def _unfit(error: Exception) -> InvalidArgument:
+    return InvalidArgument(f"entry cannot be stored ({error}): invalid value: validation error")
+
+
+def _too_long(metadata: dict[str, str]) -> bool:
+    return sum(map(_utf8_length, chain(metadata, metadata.values()))) > MAX_METADATA
 
 
 def _utf8_length(text: str) -> int:

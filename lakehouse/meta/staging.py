@@ -8,7 +8,7 @@ row behind for ever.
 
 from __future__ import annotations
 
-from operator import itemgetter
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import BranchNotFound, LinkAddressExpired, LostRace, StagingMoved
@@ -17,7 +17,7 @@ from lakehouse.db.statement import Scope, Statement, exclusive, shared
 from lakehouse.meta.refs import PATH_END
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Sequence
 
     from lakehouse.core.ids import BranchId, StagingToken
     from lakehouse.core.records import Branch
@@ -39,11 +39,16 @@ _PUT_IF_SAME = (
     "update staged set value = ? where path = ? and value = ? "
     "and token = (select staging_token from refs where id = ? and version = ?)"
 )
-_UNDER = (
-    "insert into staged(token, path, value) values %s on conflict(token, path) do update set value = excluded.value"
+_REPLACE = " on conflict(token, path) do update set value = excluded.value"
+_UNDER = "insert into staged(token, path, value) values %s" + _REPLACE
+_MANY = (
+    "insert into staged(token, path, value) select refs.staging_token, v.column1, v.column2 from refs, (values %s) v "
+    "where refs.id = ?" + _REPLACE
 )
-_TOGETHER = 50
-"""Rows of one statement where rows are many: two thirds of the time of a statement each."""
+_TOGETHER = (250, 25, 1)
+"""Rows of one statement where rows are many, as many as there are: two thirds of the time of a statement each, and the
+thread that runs them asks for the interpreter's lock once for each statement.
+"""
 DROPPED_AT_ONCE = 100
 """Tokens that one transaction of the sweeper looks at."""
 
@@ -74,29 +79,40 @@ def put_over(branch: BranchId, path: bytes, value: bytes, *, version: int, seen:
     return Statement(_PUT_IF_SAME, (value, path, seen, branch, version), rows=1, otherwise=LostRace(), locks=locks)
 
 
-def put_many(branch: BranchId, rows: Sequence[tuple[bytes, bytes]]) -> Statement:
-    """Stage many (path, value) on whatever token is current. Raises BranchNotFound."""
-    return Statement(  # in order of path, so that two that write the same paths do not wait for each other
-        _PUT_ANY,
-        many=tuple((path, value, branch) for path, value in sorted(rows, key=itemgetter(0))),
-        rows=len(rows),
-        otherwise=BranchNotFound(),
-        locks=shared(Scope.BRANCH, branch),
-    )
+def put_many(branch: BranchId, rows: Sequence[tuple[bytes, bytes]]) -> list[Statement]:
+    """Stage many (path, value), the last of each path, on whatever token is current. Raises BranchNotFound."""
+    once = sorted(dict(rows).items())  # in order, so that two that write the same paths do not wait for each other
+    return [
+        Statement(
+            _MANY % ", ".join(["(?, ?)"] * size),
+            many=tuple([(*chain.from_iterable(group), branch) for group in groups]),
+            rows=size * len(groups),
+            otherwise=BranchNotFound(),
+            locks=shared(Scope.BRANCH, branch),
+        )
+        for size, groups in _grouped(once)
+    ]
 
 
 def put_many_under(token: StagingToken, rows: Sequence[tuple[bytes, bytes]]) -> list[Statement]:
     """Stage many (path, value), each path once, under a token that no branch shows yet."""
-    cut = len(rows) - len(rows) % _TOGETHER
-    groups = [rows[at : at + _TOGETHER] for at in range(0, cut, _TOGETHER)]
-    statements = []
-    if groups:
-        many = tuple([tuple([part for path, value in group for part in (token, path, value)]) for group in groups])
-        statements.append(Statement(_UNDER % ", ".join(["(?, ?, ?)"] * _TOGETHER), many=many))
-    if cut < len(rows) or not groups:
-        rest = tuple([(token, path, value) for path, value in rows[cut:]])
-        statements.append(Statement(_UNDER % "(?, ?, ?)", many=rest))
-    return statements
+    return [
+        Statement(
+            _UNDER % ", ".join(["(?, ?, ?)"] * size),
+            many=tuple([tuple([part for path, value in group for part in (token, path, value)]) for group in groups]),
+        )
+        for size, groups in _grouped(rows)
+    ]
+
+
+def _grouped(rows: Sequence[tuple[bytes, bytes]]) -> Iterator[tuple[int, list[Sequence[tuple[bytes, bytes]]]]]:
+    """The rows in their order, in groups of as few sizes as may be."""
+    at = 0
+    for size in _TOGETHER:
+        end = len(rows) - (len(rows) - at) % size
+        if at < end:
+            yield size, [rows[start : start + size] for start in range(at, end, size)]
+        at = end
 
 
 def reserve(token: StagingToken, *, until: int) -> Statement:

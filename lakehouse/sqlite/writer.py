@@ -6,6 +6,8 @@ Invariants:
 - A job that raises undoes its own changes and nobody else's.
 - SQLite ends the whole transaction at some errors (disk full, I/O). What is then executed would be committed row by
   row; so the writer looks after every job whether the transaction still stands, and if not, all of its jobs fail.
+- Small jobs and bulk have transactions of their own, so that nobody's small change waits for others' bulk to reach
+  the disk; whose transaction is next, `line.Line` says.
 - Transactions, with their checkpoints, and the opening and closing of the file run under the turnstile: no two
   connections ever write or checkpoint at once, in whichever process.
 """
@@ -15,13 +17,14 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import threading
+import time
 from contextlib import suppress
-from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse.core.errors import DatabaseUnavailable
 from lakehouse.sqlite.connection import open_writing
 from lakehouse.sqlite.failure import as_unavailable, unavailable
+from lakehouse.sqlite.line import Line
 from lakehouse.sqlite.log import Log
 from lakehouse.sqlite.turnstile import Turnstile
 
@@ -46,7 +49,7 @@ class _Request:
     let go when the future is resolved, lest each refused write waits for the garbage collector.
     """
 
-    __slots__ = ("error", "future", "job", "loop", "quiet", "result", "savepoint")
+    __slots__ = ("bulk", "error", "future", "job", "loop", "quiet", "result", "savepoint")
 
     def __init__(
         self,
@@ -56,12 +59,14 @@ class _Request:
         *,
         savepoint: bool,
         quiet: bool,
+        bulk: bool,
     ) -> None:
         self.job = job
         self.future = future
         self.loop = loop
         self.savepoint = savepoint
         self.quiet = quiet
+        self.bulk = bulk
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -90,14 +95,22 @@ class Writer:
             self._turnstile.close()
             raise
         self._log = Log(self._connection, path)
-        self._queue: SimpleQueue[_Request | None] = SimpleQueue()
+        self._line = Line[_Request]()
         self._door = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name=f"writer of {path.name}", daemon=True)
         self._thread.start()
 
-    async def run(self, job: Callable[[sqlite3.Connection], T], *, savepoint: bool = True, quiet: bool = False) -> T:
-        """What `job` returns, once its changes are on disk. Jobs run one after another, in the order of the calls.
+    async def run(
+        self,
+        job: Callable[[sqlite3.Connection], T],
+        *,
+        savepoint: bool = True,
+        quiet: bool = False,
+        bulk: bool = False,
+    ) -> T:
+        """What `job` returns, once its changes are on disk. Jobs run one after another, in the order of the calls, but
+        that those with `bulk=True`, which change many rows, give way to others.
 
         The job gets the connection inside a transaction that it shares with others: it must neither commit nor roll
         back, nor keep the connection or a cursor. It may be run a second time from the same state, so it must change
@@ -113,11 +126,11 @@ class Writer:
         may still be stored.
         """
         loop = asyncio.get_running_loop()
-        request = _Request(job, loop.create_future(), loop, savepoint=savepoint, quiet=quiet)
+        request = _Request(job, loop.create_future(), loop, savepoint=savepoint, quiet=quiet, bulk=bulk)
         with self._door:
             if self._closed:
                 raise DatabaseUnavailable("the database is closed")
-            self._queue.put(request)
+            self._line.put(request)
         try:
             return await request.future  # type: ignore[no-any-return]
         finally:
@@ -128,7 +141,7 @@ class Writer:
         with self._door:
             if not self._closed:
                 self._closed = True
-                self._queue.put(None)
+                self._line.end()
         self._thread.join()
 
     # -- on the thread ---------------------------------------------------------------------------------------------
@@ -136,11 +149,13 @@ class Writer:
     def _serve(self) -> None:
         batch: list[_Request] = []
         try:
-            more = True
-            while more and (first := self._queue.get()) is not None:
+            while (first := self._line.first()) is not None:
                 batch = [first]
+                began = time.monotonic()
                 with self._turnstile:
-                    more = self._transact(batch)
+                    self._transact(batch)
+                if first.bulk:
+                    self._line.stay_back(time.monotonic() - began)
                 _settle(batch)
                 del batch, first
                 batch = []
@@ -152,12 +167,11 @@ class Writer:
                 self._connection.close()
             self._turnstile.close()
 
-    def _transact(self, batch: list[_Request]) -> bool:
-        """Run the one request in `batch`, and what else waits, as one transaction; whether more may come."""
-        more = True
+    def _transact(self, batch: list[_Request]) -> None:
+        """Run the one request in `batch`, and what else waits, as one transaction."""
         try:
             self._connection.execute("begin immediate")
-            more = self._fill(batch)
+            self._fill(batch)
             self._connection.execute("commit")
         except _Unprotected:
             self._again(batch)
@@ -166,23 +180,19 @@ class Writer:
         if self._generation is not None:
             self._generation.end()
         self._relieve()
-        return more
 
-    def _fill(self, batch: list[_Request]) -> bool:
-        """Run requests, adding to `batch`, until none waits or it is full; False at the mark that `close` left."""
-        connection, waiting = self._connection, self._queue
+    def _fill(self, batch: list[_Request]) -> None:
+        """Run requests, adding to `batch`, until none waits that may come with them, or it is full."""
+        connection, line = self._connection, self._line
         full = connection.total_changes + MOST_ROWS
-        self._run(batch[0])
-        while len(batch) < MOST_JOBS and connection.total_changes < full:
-            try:
-                request = waiting.get_nowait()
-            except Empty:
-                return True
-            if request is None:
-                return False
-            batch.append(request)
+        request: _Request | None = batch[0]
+        while request is not None:
             self._run(request)
-        return True
+            if len(batch) >= MOST_JOBS or connection.total_changes >= full:
+                return
+            request = line.along(request)
+            if request is not None:
+                batch.append(request)
 
     def _relieve(self) -> None:
         with suppress(sqlite3.Error, OSError):  # the data is safe in the log, and a repeat comes with the next batch
@@ -236,10 +246,7 @@ class Writer:
         """The thread ends for `error`: nobody must wait for it for ever."""
         with self._door:
             self._closed = True
-        while not self._queue.empty():
-            request = self._queue.get()
-            if request is not None:
-                batch.append(request)
+        batch.extend(self._line.all())
         for request in batch:
             request.error = as_unavailable(error)
         _settle(batch)

@@ -16,7 +16,10 @@ from lakehouse.meta import repositories
 from lakehouse.objects.address import parse_address
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lakehouse.core.records import Branch, Entry, Repository
+    from lakehouse.core.signing import Series
     from lakehouse.objects.port import Location
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.stores import Place, Store
@@ -37,6 +40,14 @@ def issue(lake: Lake, repository: Repository, branch: Branch, path: bytes) -> st
     """A new relative address that only this path of this branch can be linked to."""
     address = fresh(lake.clock())
     return f"{address},{lake.addresses.sign(_signed(repository, branch, path, address))}"
+
+
+def issue_page(lake: Lake, repository: Repository, branch: Branch, paths: Sequence[bytes]) -> list[str]:
+    """As `issue`, for each of the paths."""
+    now = lake.clock()
+    made = [fresh(now) for _ in paths]
+    signatures = _series(lake, repository, branch).sign(zip(paths, made, strict=True))
+    return [f"{address},{signature}" for address, signature in zip(made, signatures, strict=True)]
 
 
 def absolute(lake: Lake, repository: Repository, entry: Entry) -> str:
@@ -87,6 +98,8 @@ async def accept(
         relative = parsed.key[len(own.key) :]
         verify(lake, repository, branch, path, relative)
         return relative, AddressKind.RELATIVE, ""
+    if not parsed.key:
+        raise InvalidAddress(f"invalid address: {uri} names no object")
     await _require_outside(lake, uri)
     store = lake.stores.external(parsed, beside=place.store)
     return uri, AddressKind.FULL, store.id
@@ -107,6 +120,27 @@ def issued(lake: Lake, repository: Repository, branch: Branch, path: bytes, uri:
     return relative if time_of_name(address.rpartition("/")[2]) + lake.address_validity >= lake.clock() else None
 
 
+def issued_page(
+    lake: Lake, repository: Repository, branch: Branch, paths: Sequence[bytes], uris: Sequence[str]
+) -> list[str] | None:
+    """As `issued`, for each path and URI of a page; None: one of them needs a judgement."""
+    namespace = lake.place(repository).uri
+    if not all(uri.startswith(namespace) for uri in uris):
+        return None
+    begin = len(namespace)
+    relatives = [uri[begin:] for uri in uris]
+    cut = [relative.rpartition(",") for relative in relatives]
+    made = [address for address, _, _ in cut]
+    if not _series(lake, repository, branch).verify(
+        list(zip(paths, made, strict=True)), [signature for _, _, signature in cut]
+    ):
+        return None
+    oldest = min(made, default="")  # what was signed is canonical: addresses are in the order of their times
+    if oldest and time_of_name(oldest.rpartition("/")[2]) + lake.address_validity < lake.clock():
+        return None
+    return relatives
+
+
 def verify(lake: Lake, repository: Repository, branch: Branch, path: bytes, relative: str) -> None:
     """Raises LinkAddressInvalid, LinkAddressExpired."""
     if not relative.startswith(DATA):
@@ -121,7 +155,15 @@ def verify(lake: Lake, repository: Repository, branch: Branch, path: bytes, rela
 
 
 def _signed(repository: Repository, branch: Branch, path: bytes, address: str) -> tuple[object, ...]:
-    return ("physical-address", repository.id, branch.name, path, address)
+    return (*_scope(repository, branch), path, address)
+
+
+def _series(lake: Lake, repository: Repository, branch: Branch) -> Series:
+    return lake.addresses.series(*_scope(repository, branch), more=2)
+
+
+def _scope(repository: Repository, branch: Branch) -> tuple[object, ...]:
+    return ("physical-address", repository.id, branch.name)
 
 
 async def _require_outside(lake: Lake, uri: str) -> None:

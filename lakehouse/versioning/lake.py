@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 
 from lakehouse.core.clock import Clock, system_clock
+from lakehouse.core.pace import Pace
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
@@ -61,6 +62,8 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
     commits: CommitCache = msgspec.field(default_factory=CommitCache)
     gate: asyncio.Semaphore = msgspec.field(default_factory=lambda: asyncio.Semaphore(CONCURRENCY))
     """Bounds the traffic of nodes, of all repositories together."""
+    pace: Pace = msgspec.field(default_factory=Pace)
+    """How batches give way to what is short."""
     staged: StagedRows = msgspec.field(default_factory=StagedRows)
     """How much this process has staged on each branch since that was last folded."""
 

@@ -190,7 +190,7 @@ async def _delete(
     if len(paths) == 1:
         await lake.db.apply(staging.put(seen.id, paths[0], staging.TOMBSTONE))
     else:
-        await lake.db.apply(staging.put_many(seen.id, [(path, staging.TOMBSTONE) for path in paths]))
+        await lake.db.apply(*staging.put_many(seen.id, [(path, staging.TOMBSTONE) for path in paths]))
     compact.staged(lake, repo, seen, len(paths))
 
 

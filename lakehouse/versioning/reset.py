@@ -84,7 +84,7 @@ async def _restore(lake: Lake, repository: Repository, branch: Branch, start: by
                 await lake.db.apply(*staging.put_many_under(private, rows))
                 rows = []
     if private is None:
-        await lake.db.apply(*guard, *([staging.put_many(branch.id, rows)] if rows else []))
+        await lake.db.apply(*guard, *staging.put_many(branch.id, rows))
         return
     fresh = StagingToken(random_token())
     try:

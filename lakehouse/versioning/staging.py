@@ -10,42 +10,27 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.clock import random_token
-from lakehouse.core.errors import (
-    LakehouseError,
-    LostRace,
-    MissingValue,
-    PreconditionFailed,
-    StagingMoved,
-)
-from lakehouse.core.ids import EntryPath, StagingToken
+from lakehouse.core.errors import LostRace, MissingValue, PreconditionFailed, StagingMoved
+from lakehouse.core.ids import EntryPath
 from lakehouse.core.records import AddressKind, Entry, StagingLocation
 from lakehouse.format.entry import pack
-from lakehouse.meta import refs, staging
+from lakehouse.meta import staging
 from lakehouse.versioning import addresses, compact, lookup, resolve, tokens
-from lakehouse.versioning.fold import fold_if_many
-from lakehouse.versioning.protection import require_not_read_only, require_writable
+from lakehouse.versioning.protection import require_writable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from lakehouse.core.records import Branch, Repository
-    from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
 
-PUBLISH_ABOVE = 1000
-"""Rows of an atomic batch that still go in one transaction."""
 _PAGE = 500
 """Addresses that are made without a pause; one that is presigned takes 15 us."""
-_BREATH = 100
-"""Links of a batch that are checked without a pause: under a millisecond, so that single requests get their turn."""
-_TOKENS = 100
-"""Tokens whose epochs a batch remembers: mostly there is one."""
+_QUOTES = '" \t\r\n'
 
 
 class Link(msgspec.Struct, frozen=True):
@@ -86,13 +71,28 @@ def location(
     lake: Lake, repository: Repository, branch: Branch, path: EntryPath, presign: Presign | None
 ) -> StagingLocation:
     """A fresh location for `path`. Reads and writes nothing. Raises Unsupported when the store cannot presign."""
+    return _located(lake, repository, branch, [addresses.issue(lake, repository, branch, path)], presign)[0]
+
+
+def _located(
+    lake: Lake, repository: Repository, branch: Branch, relatives: list[str], presign: Presign | None
+) -> list[StagingLocation]:
+    """The locations of addresses that were issued."""
     place = lake.place(repository)
-    relative = addresses.issue(lake, repository, branch, path)
     token = tokens.issue(lake.tokens, repository, branch)
     if presign is None:
-        return StagingLocation(place.uri + relative, token)
-    url = addresses.presigned(lake, place, relative, method="PUT", endpoint=presign.endpoint)
-    return StagingLocation(place.uri + relative, token, url, lake.now + lake.presign_seconds)
+        return [StagingLocation(place.uri + relative, token) for relative in relatives]
+    expires = lake.now + lake.presign_seconds
+    endpoint = presign.endpoint
+    return [
+        StagingLocation(
+            place.uri + relative,
+            token,
+            addresses.presigned(lake, place, relative, method="PUT", endpoint=endpoint),
+            expires,
+        )
+        for relative in relatives
+    ]
 
 
 async def get_physical_address(
@@ -122,7 +122,9 @@ async def _locations(
     for at in range(0, len(paths), _PAGE):
         if at:
             await asyncio.sleep(0)
-        yield [(path, location(lake, repository, branch, path, presign)) for path in paths[at : at + _PAGE]]
+        part = paths[at : at + _PAGE]
+        relatives = addresses.issue_page(lake, repository, branch, part)
+        yield list(zip(part, _located(lake, repository, branch, relatives, presign), strict=True))
 
 
 async def link_physical_address(
@@ -141,7 +143,7 @@ async def link_physical_address(
     PreconditionFailed (with `if_absent`), ProtectedBranch, ReadOnlyRepository.
     """
     repo, seen = await resolve.branch(lake, repository, branch)
-    linked = await _accept(lake, repo, seen, link)
+    linked = await accept(lake, repo, seen, link)
     await require_writable(lake, repo, seen.name, force=force)
     epoch = _epoch(lake, repo, seen, link)
     packed = pack(linked.entry)
@@ -159,169 +161,6 @@ async def link_physical_address(
         repo, seen = await resolve.branch(lake, repository, branch)
         raise StagingMoved(location(lake, repo, seen, link.path, presign)) from None
     return linked
-
-
-class Batch:
-    """Links by the thousand: checked against one reading of the branch, staged in large transactions.
-
-    Per item, each `add` stages what it is given and answers item by item. Atomic, rows are gathered under a private
-    token and `finish` publishes all of them in one guarded change.
-    """
-
-    def __init__(self, lake: Lake, repository: Repository, branch: Branch, *, atomic: bool) -> None:
-        self._lake = lake
-        self._repository = repository
-        self._branch = branch
-        self._atomic = atomic
-        self._private: StagingToken | None = None
-        self._held: dict[bytes, bytes] = {}
-        self._epoch: int | None = None
-        self._with_token: Link | None = None
-        self._epochs: dict[str, int] = {}
-        self._storing: asyncio.Task[object] | None = None
-        self.count = 0
-        """Links of an atomic batch so far."""
-
-    async def add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
-        """Take up to a thousand links; of each, in order, what is wrong with it. An atomic batch raises the first
-        error, with the number of its item, counted from 0.
-        """
-        while True:
-            try:
-                return await self._add(links)
-            except StagingMoved:
-                if self._atomic:
-                    raise
-                self._epochs.clear()
-                name = self._branch.name
-                self._repository, self._branch = await resolve.branch(self._lake, self._repository.name, name)
-
-    async def _add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
-        self._epoch = self._epoch if self._atomic else None
-        answers: list[LakehouseError | None] = []
-        rows: dict[bytes, bytes] = {}
-        for number, link in enumerate(links):
-            if number % _BREATH == _BREATH - 1:
-                await asyncio.sleep(0)
-            try:
-                rows[link.path] = await self._packed(link)
-                answers.append(None)
-            except LakehouseError as error:
-                if self._atomic:
-                    raise error.within(f"item {self.count + number}") from error.__cause__
-                answers.append(error)
-        if self._atomic:
-            await self._hold(rows)
-            self.count += len(links)
-        elif rows:
-            pairs = list(rows.items())
-            for at in range(0, len(pairs), staging.PAGE):
-                await self._lake.db.apply(
-                    *self._guard(), staging.put_many(self._branch.id, pairs[at : at + staging.PAGE])
-                )
-            compact.staged(self._lake, self._repository, self._branch, len(pairs))
-        return answers
-
-    async def finish(self) -> None:
-        """Publish an atomic batch. Raises StagingMoved when staged data left the branch since a link's token."""
-        if not self._atomic:
-            return
-        try:
-            await self._finish()
-        except StagingMoved:
-            lake, link = self._lake, self._with_token
-            repository, branch = await resolve.branch(lake, self._repository.name, self._branch.name)
-            raise StagingMoved(
-                None if link is None else location(lake, repository, branch, link.path, link.presign)
-            ) from None
-
-    async def _finish(self) -> None:
-        lake, branch = self._lake, self._branch
-        if self._private is None:
-            if self._held:
-                await lake.db.apply(*self._guard(), staging.put_many(branch.id, list(self._held.items())))
-                compact.staged(lake, self._repository, branch, len(self._held))
-            return
-        await self._flush()
-        await self._stored()
-        fresh = StagingToken(random_token())
-        [[row], _] = await lake.db.apply(
-            *staging.publish(branch.id, self._private, fresh=fresh, epoch=self._epoch, now=lake.now)
-        )
-        fold_if_many(lake, self._repository, branch, refs.tokens_of(row[0]))
-        compact.staged(lake, self._repository, branch, self.count)
-
-    async def abandon(self) -> None:
-        """Let go of the rows of an atomic batch that failed; nothing happens when it was published after all."""
-        with suppress(LakehouseError):
-            await self._stored()
-        if self._private is not None:
-            await self._lake.db.apply(staging.abandon(self._private, now=self._lake.now))
-
-    def _guard(self) -> list[Statement]:
-        """What must still hold when links with a token are staged."""
-        return [] if self._epoch is None else [staging.require_epoch(self._branch.id, self._epoch)]
-
-    async def _packed(self, link: Link) -> bytes:
-        """The entry of a link, if it may be staged."""
-        require_not_read_only(self._repository, force=link.force)
-        relative = addresses.issued(self._lake, self._repository, self._branch, link.path, link.physical_address)
-        if relative is None:
-            entry = (await _accept(self._lake, self._repository, self._branch, link)).entry
-        else:
-            entry = _entry(self._lake, link, relative)
-        if link.token:
-            self._check_token(link, link.token)
-        return pack(entry)
-
-    def _check_token(self, link: Link, token: str) -> None:
-        epoch = self._epochs.get(token)
-        if epoch is None:
-            epoch = tokens.epoch_of(self._lake.tokens, self._repository, self._branch, token)
-            if len(self._epochs) >= _TOKENS:
-                self._epochs.clear()
-            self._epochs[token] = epoch
-        if epoch != self._branch.epoch:
-            raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, link.presign))
-        self._epoch, self._with_token = epoch, link
-
-    async def _hold(self, rows: dict[bytes, bytes]) -> None:
-        self._held.update(rows)
-        if len(self._held) > PUBLISH_ABOVE:
-            if self._private is None:
-                private = StagingToken(random_token())
-                until = self._lake.now + self._lake.address_validity
-                await self._lake.db.apply(staging.reserve(private, until=until))
-                self._private = private
-            await self._flush()
-
-    async def _flush(self) -> None:
-        """Store what is held, while the next items are read: one page of writes is under way at most."""
-        if self._private is None or not self._held:
-            return
-        rows = list(self._held.items())
-        self._held.clear()
-        await self._stored()
-        self._storing = asyncio.get_running_loop().create_task(self._store(self._private, rows))
-
-    async def _store(self, private: StagingToken, rows: list[tuple[bytes, bytes]]) -> None:
-        for at in range(0, len(rows), staging.PAGE):
-            await self._lake.db.apply(*staging.put_many_under(private, rows[at : at + staging.PAGE]))
-
-    async def _stored(self) -> None:
-        """Wait for what is under way; raises what became of it."""
-        storing, self._storing = self._storing, None
-        if storing is not None:
-            await storing
-
-
-async def open_batch(lake: Lake, repository: str, branch: str, *, atomic: bool) -> Batch:
-    """Begin a batch. Raises RepositoryNotFound, BranchNotFound, ProtectedBranch. Each link says whether it is forced
-    into a read-only repository.
-    """
-    repo, seen = await resolve.branch(lake, repository, branch)
-    await require_writable(lake, repo, seen.name, force=True)
-    return Batch(lake, repo, seen, atomic=atomic)
 
 
 async def put_if_absent(
@@ -345,25 +184,24 @@ async def put_if_absent(
 async def stage_object(lake: Lake, repository: str, branch: str, link: Link, *, force: bool = False) -> Linked:
     """Stage an object that is already in a store. Raises as `link_physical_address`, but knows no token."""
     repo, seen = await resolve.branch(lake, repository, branch)
-    linked = await _accept(lake, repo, seen, link)
+    linked = await accept(lake, repo, seen, link)
     await require_writable(lake, repo, seen.name, force=force)
     await lake.db.apply(staging.put(seen.id, link.path, pack(linked.entry)))
     compact.staged(lake, repo, seen, 1)
     return linked
 
 
-async def _accept(lake: Lake, repository: Repository, branch: Branch, link: Link) -> Linked:
+async def accept(lake: Lake, repository: Repository, branch: Branch, link: Link) -> Linked:
+    """What a link stages, if its address may be linked. Raises InvalidAddress, LinkAddressInvalid, LinkAddressExpired,
+    MissingValue, and what `may_import` raises.
+    """
     address, kind, store = await addresses.accept(lake, repository, branch, link.path, link.physical_address)
     if kind is AddressKind.FULL and link.may_import is not None:
         link.may_import(address)
-    return Linked(link.path, _entry(lake, link, address, kind=kind, store=store), link.physical_address)
-
-
-def _entry(lake: Lake, link: Link, address: str, *, kind: AddressKind = AddressKind.RELATIVE, store: str = "") -> Entry:
-    checksum = link.checksum.strip('" \t\r\n')
+    checksum = unquoted(link.checksum)
     if not checksum:
         raise MissingValue("checksum is required: required value: validation error")
-    return Entry(
+    entry = Entry(
         address=address,
         kind=kind,
         size=link.size,
@@ -373,6 +211,12 @@ def _entry(lake: Lake, link: Link, address: str, *, kind: AddressKind = AddressK
         metadata=link.metadata,
         store=store,
     )
+    return Linked(link.path, entry, link.physical_address)
+
+
+def unquoted(checksum: str) -> str:
+    """A checksum as it is kept; clients send ETags, which have quotes."""
+    return checksum.strip(_QUOTES)
 
 
 def _epoch(lake: Lake, repository: Repository, branch: Branch, link: Link) -> int | None:

@@ -9,7 +9,8 @@ Invariant: what is held is never more than a chunk and one item, and an item tha
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Generic, TypeVar
+from operator import sub
+from typing import TYPE_CHECKING, Generic, NamedTuple, TypeVar
 
 import msgpack
 import msgspec
@@ -45,6 +46,17 @@ def wants_packed(accept: str | None) -> bool:
     return accept is not None and any(map(is_packed, accept.split(",")))
 
 
+class Piece(NamedTuple):
+    """The bytes of at most `PAGE` items, and where in them each of the items ends."""
+
+    raw: bytes
+    ends: list[int]
+
+    def items(self) -> list[bytes]:
+        """The items apart."""
+        return [self.raw[begin:end] for begin, end in zip([0, *self.ends], self.ends, strict=False)]
+
+
 class PackedItems(Generic[T]):
     """Decodes items of one type; made once."""
 
@@ -52,12 +64,12 @@ class PackedItems(Generic[T]):
         self._decode = msgspec.msgpack.Decoder(item).decode
         self._decode_list = msgspec.msgpack.Decoder(list[item]).decode  # type: ignore[valid-type]
 
-    def page(self, items: list[bytes], *, at: int) -> list[T]:
-        """At most `PAGE` items; the first of them is number `at`. Raises InvalidArgument, naming the item."""
+    def page(self, piece: Piece, *, at: int) -> list[T]:
+        """The items; the first of them is number `at`. Raises InvalidArgument, naming the item."""
         try:
-            return self._decode_list(b"\xdc" + len(items).to_bytes(2, "big") + b"".join(items))
+            return self._decode_list(b"\xdc" + len(piece.ends).to_bytes(2, "big") + piece.raw)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return [self._one(raw, at + number) for number, raw in enumerate(items)]
+            return [self._one(raw, at + number) for number, raw in enumerate(piece.items())]
 
     def _one(self, raw: bytes, number: int) -> T:
         try:
@@ -76,7 +88,7 @@ class PackedItems(Generic[T]):
 
 
 class Cutter:
-    """Cuts a stream into the bytes of its items. Raises InvalidArgument for what is not MessagePack."""
+    """Cuts a stream into pieces of whole items. Raises InvalidArgument for what is not MessagePack."""
 
     def __init__(self) -> None:
         self._unpacker = msgpack.Unpacker(max_buffer_size=MAX_ITEM + 2 * _SLICE)
@@ -86,8 +98,8 @@ class Cutter:
         self._left: int | None = None
         """Items that an array must still have; None: there is no array."""
 
-    def feed(self, chunk: bytes) -> Iterator[list[bytes]]:
-        """The items that have become whole, in pages. Raises BodyTooLarge for one far above `MAX_ITEM` bytes."""
+    def feed(self, chunk: bytes) -> Iterator[Piece]:
+        """The items that have become whole. Raises BodyTooLarge for one far above `MAX_ITEM` bytes."""
         data, start = self._rest + chunk, self._done
         ends: list[int] = []
         for at in range(0, len(chunk), _SLICE):
@@ -98,15 +110,15 @@ class Cutter:
                 self._advance(ends)
             if self._fed - (ends[-1] if ends else self._done) > MAX_ITEM:
                 raise BodyTooLarge(_TOO_LARGE)
-        items, begin = [], self._done
-        for end in ends:
-            items.append(data[begin - start : end - start])
-            begin = end
-        self._rest, self._done = data[begin - start :], begin
-        if len(max(items, key=len, default=b"")) > MAX_ITEM:
+        if max(map(sub, ends, [self._done, *ends]), default=0) > MAX_ITEM:
             raise BodyTooLarge(_TOO_LARGE)
-        for at in range(0, len(items), PAGE):
-            yield items[at : at + PAGE]
+        begin = self._done
+        self._done = ends[-1] if ends else begin
+        self._rest = data[self._done - start :]
+        for at in range(0, len(ends), PAGE):
+            page = ends[at : at + PAGE]
+            yield Piece(data[begin - start : page[-1] - start], [end - begin for end in page])
+            begin = page[-1]
 
     def _begin(self, first: int) -> bool:
         """Take the header of an array, if there is one; False when it has not come whole."""

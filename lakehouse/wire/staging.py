@@ -3,6 +3,8 @@
 
 A link that carries the token of a staging area that a commit has taken is answered 409 with a `StagingLocation`: a new
 address and the new token. The new token is good with the first address too. A link without a token never gets it.
+
+What comes in thousands is kept from the garbage collector (`gc=False`): it cannot be part of a cycle.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ MAX_ADDRESSES = 10_000
 """Most paths in one request for addresses."""
 
 
-class StagingLocation(msgspec.Struct, frozen=True, kw_only=True):
+class StagingLocation(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """Where to upload. `token` is opaque and always in answers; `presigned_url_expiry` in seconds."""
 
     physical_address: str | UnsetType = UNSET
@@ -29,7 +31,7 @@ class StagingLocation(msgspec.Struct, frozen=True, kw_only=True):
     presigned_url_expiry: int | UnsetType = UNSET
 
 
-class StagingMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class StagingMetadata(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, gc=False):
     """What was uploaded, and where. `checksum` as the store gave it, `mtime` in seconds."""
 
     staging: StagingLocation
@@ -72,7 +74,7 @@ class LinkItem(StagingMetadata, frozen=True, kw_only=True, omit_defaults=True):
     path: str
 
 
-class LinkResult(msgspec.Struct, frozen=True, kw_only=True):
+class LinkResult(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """What became of one link. 200 is linked; else `message` and `code` tell why, and with 409 `location` where to go
     on.
     """

@@ -33,7 +33,7 @@ async def fill(lake, objects: int) -> None:
             (b"%s/part-%09d.parquet" % (b"half" if number % 2 else b"rest", number), packed)
             for number in range(at, min(at + 10_000, objects))
         ]
-        await lake.db.apply(staging.put_many(main.id, rows))
+        await lake.db.apply(*staging.put_many(main.id, rows))
     await commit_all(lake, "lakes", "main")
     await lake.background.drain()
 

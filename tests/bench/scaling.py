@@ -37,7 +37,7 @@ from lakehouse.format.entry import pack
 from lakehouse.objects.local import open_local_store
 from lakehouse.tree.build import build
 from lakehouse.tree.store import NodeCache
-from lakehouse.versioning import branches, commit, diff, listing, merge, objects, resolve, staging, tags, usage
+from lakehouse.versioning import batches, branches, commit, diff, listing, merge, objects, resolve, staging, tags, usage
 from lakehouse.versioning.lake import Actor, Lake
 from lakehouse.versioning.repositories import RepositoryRequest, create_repository
 from lakehouse.versioning.stores import Store, Stores
@@ -174,7 +174,7 @@ class Bench:
     async def _change(self, branch: str, numbers: Sequence[int]) -> None:
         """Stage another object at each of these places."""
         self._serial += 1
-        batch = await staging.open_batch(self._lake, REPO, branch, atomic=False)
+        batch = await batches.open_batch(self._lake, REPO, branch, atomic=False)
         paths = [parse_path(path_of(number).decode()) for number in numbers]
         found = await staging.get_physical_addresses(self._lake, REPO, branch, paths)
         where = [one async for page in found for _, one in page]

@@ -26,6 +26,7 @@ from lakehouse.core.paths import parse_path
 from lakehouse.meta import refs
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.versioning import (
+    batches,
     branches,
     compact,
     fold,
@@ -89,12 +90,12 @@ async def links_if_absent(lake):
     await link(lake, "lakes", "main", "new", "n1", if_absent=True)
 
 
-async def batches(lake):
+async def linked_batches(lake):
     paths = [parse_path(f"p/{number:04}") for number in range(1100)]
     where = [
         one async for page in await staging.get_physical_addresses(lake, "lakes", "main", paths) for _, one in page
     ]
-    batch = await staging.open_batch(lake, "lakes", "main", atomic=True)
+    batch = await batches.open_batch(lake, "lakes", "main", atomic=True)
     wanted = [
         staging.Link(path=path, physical_address=at.physical_address, checksum="b", size=1)
         for path, at in zip(paths, where, strict=True)
@@ -198,7 +199,7 @@ CASES = {
     creates_unplaced: ("lakes", "main", SAME),
     links: ("lakes", "main", [BEFORE, BEFORE | {"new": "n1"}]),
     links_if_absent: ("lakes", "main", [BEFORE, BEFORE | {"new": "n1"}]),
-    batches: ("lakes", "main", [BEFORE, BEFORE | MANY]),
+    linked_batches: ("lakes", "main", [BEFORE, BEFORE | MANY]),
     uploads: ("lakes", "main", [BEFORE, UPLOADED]),
     copies: ("lakes", "main", [BEFORE, UPLOADED]),
     copies_prefix: ("lakes", "main", [BEFORE, BEFORE | {"copy/kept": "c0"}]),

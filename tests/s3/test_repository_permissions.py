@@ -44,6 +44,9 @@ class Rules:
         except LakehouseError:
             return False
 
+    def allowed_below(self, user, action, prefix):
+        return False
+
     def authorize_somewhere(self, user, action):
         return self.authorize(user, action, "*")
 

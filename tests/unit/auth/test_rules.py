@@ -67,6 +67,36 @@ def test_an_index_of_patterns_agrees_with_all_of_them(listed: list[str], text: s
     assert Patterns(listed, user="u/").empty is (not listed)
 
 
+@given(
+    st.lists(st.text("ab/*?", min_size=1, max_size=6), max_size=4),
+    st.text("ab/", min_size=1, max_size=6),
+    st.lists(st.text("ab/c", max_size=5), max_size=5),
+)
+def test_what_is_covered_matches_whatever_follows(listed: list[str], prefix: str, tails: list[str]) -> None:
+    patterns = Patterns(listed, user="u/")
+    assert not patterns.covers(prefix) or all(patterns(prefix + tail) for tail in tails)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "covered"),
+    [
+        ("*", True),
+        ("repository/*", True),
+        ("repository/lakes/*", True),
+        ("repository/lakes/object/*", True),
+        ("repository/l*/object/*", True),
+        ("repository/${user}/object/*", True),
+        ("repository/lakes/object/a*", False),
+        ("repository/lakes/object/*.parquet", False),
+        ("repository/lakes/object/?", False),
+        ("repository/lakes/object/", False),
+        ("repository/other/object/*", False),
+    ],
+)
+def test_what_covers_a_repository(pattern: str, covered: bool) -> None:
+    assert Patterns(["user/a*", pattern], user="lakes").covers("repository/lakes/object/") is covered
+
+
 def test_nothing_matches_no_pattern() -> None:
     assert not matcher([], user="u")("")
 
@@ -177,6 +207,24 @@ def test_somewhere() -> None:
     assert not somewhere(narrow, statement("fs:*", effect="deny"))
     assert somewhere(narrow, statement("fs:*", on="arn:lakefs:fs:::repository/b", effect="deny"))
     assert not somewhere(statement("fs:*", IpAddress={"SourceIp": ["10.0.0.0/8"]}))
+
+
+def test_below() -> None:
+    def below(*statements: PolicyStatement, within: Rules | None = None) -> bool:
+        rules = Rules(statements, user="ann", within=within)
+        return rules.judge("fs:WriteObject").allows_below("repository/a/object/", ANN)
+
+    objects = statement("fs:Write*", on="arn:lakefs:fs:::repository/a/object/*")
+    assert below(statement("fs:*"))
+    assert below(objects)
+    assert not below()
+    assert not below(statement("fs:Write*", on="arn:lakefs:fs:::repository/a/object/b/*"))
+    assert not below(objects, statement("fs:*", on="arn:lakefs:fs:::repository/a/object/b", effect="deny"))
+    assert below(objects, statement("fs:Delete*", effect="deny"))
+    assert not below(objects, statement("fs:*", effect="deny", IpAddress={"SourceIp": ["10.0.0.0/8"]}))
+    assert not below(statement("fs:*", IpAddress={"SourceIp": ["10.0.0.0/8"]}))
+    assert not below(objects, within=Rules([], user="ann"))
+    assert below(objects, within=Rules([objects], user="ann"))
 
 
 def test_what_may_be_stored() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from lakehouse.core.errors import DataDamaged, InvalidArgument
 from lakehouse.core.records import AddressKind, Entry
-from lakehouse.format.entry import MAX_METADATA, TOMBSTONE, pack, same_identity, size_of, total_size, unpack
+from lakehouse.format.entry import MAX_METADATA, TOMBSTONE, pack, pack_page, same_identity, size_of, total_size, unpack
 from tests.unit.format.samples import EXTERNAL, PLAIN
 
 TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=8)
@@ -38,6 +38,23 @@ def test_an_entry_comes_back_and_the_oracle_makes_the_same_bytes(entry):
     fields[1] = int(entry.kind)
     fields[6] = dict(sorted(entry.metadata.items(), key=lambda pair: pair[0].encode()))
     assert msgpack.packb(fields if entry.parts else fields[:-1]) == packed
+
+
+@given(st.lists(ENTRIES, max_size=4))
+def test_a_page_is_packed_as_its_entries_are(entries):
+    fields = [msgspec.structs.astuple(entry)[:-1] for entry in entries]
+    whole = [msgspec.structs.replace(entry, parts=0) for entry in entries]
+    assert pack_page(fields) == [pack(entry) for entry in whole]
+
+
+@pytest.mark.parametrize("number", [0, 2])
+def test_a_page_with_what_cannot_be_kept_is_refused(number):
+    fields = [msgspec.structs.astuple(PLAIN)[:-1]] * 3
+    for place, value in ((6, {"k": "v" * MAX_METADATA}), (2, 2**70), (3, "\ud800")):
+        wrong = [list(one) for one in fields]
+        wrong[number][place] = value
+        with pytest.raises(InvalidArgument):
+            pack_page([tuple(one) for one in wrong])
 
 
 @given(ENTRIES, ENTRIES)

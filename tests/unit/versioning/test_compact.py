@@ -15,7 +15,7 @@ from lakehouse.format.entry import pack
 from lakehouse.meta import staging
 from lakehouse.tree.build import build
 from lakehouse.tree.rank import ranks
-from lakehouse.versioning import branches, compact, lookup, merge, objects, reset, resolve, sweeping, writing
+from lakehouse.versioning import batches, branches, compact, lookup, merge, objects, reset, resolve, sweeping, writing
 from lakehouse.versioning import staging as links
 from lakehouse.versioning.staged_rows import StagedRows
 from tests.lakes import ANN, changes, commit_all, error_of, lake_on, link, put, seal, shown
@@ -48,7 +48,7 @@ async def test_a_commit_makes_the_same_tree(lake, repo, seed):
     chosen = random.Random(seed)
     head = {path: row("c0", f"{path}.0") for path in PATHS[::2]}
     main = await branch_of(lake, repo)
-    await lake.db.apply(staging.put_many(main.id, [(path.encode(), value) for path, value in head.items()]))
+    await lake.db.apply(*staging.put_many(main.id, [(path.encode(), value) for path, value in head.items()]))
     await commit_all(lake, repo, "main")
     for name in ("plain", "folded"):
         await branches.create_branch(lake, repo, name, source="main", actor=ANN)
@@ -341,7 +341,7 @@ async def test_deletes_and_batches_count(lake, repo, monkeypatch):
     branch = await branch_of(lake, repo)
     assert await staging.is_empty(lake.db, (branch.staging_token, *branch.sealed))
     for atomic in (False, True):
-        batch = await links.open_batch(lake, repo, "main", atomic=atomic)
+        batch = await batches.open_batch(lake, repo, "main", atomic=atomic)
         paths = [parse_path(f"{atomic}/{number:02}") for number in range(40)]
         pages = await links.get_physical_addresses(lake, repo, "main", paths)
         where = [one async for page in pages for _, one in page]
@@ -365,7 +365,7 @@ async def test_rows_that_are_spread_thin_are_not_worth_it(lake, repo, monkeypatc
     head = [(f"{number:05}".encode(), row("c", str(number))) for number in range(20_000)]
     main = await branch_of(lake, repo)
     for at in range(0, len(head), 1000):
-        await lake.db.apply(staging.put_many(main.id, head[at : at + 1000]))
+        await lake.db.apply(*staging.put_many(main.id, head[at : at + 1000]))
     await commit_all(lake, repo, "main")
     lake.staged.least = 40
     await objects.delete_objects(lake, repo, "main", [f"{number:05}" for number in range(0, 20_000, 500)])

@@ -11,6 +11,7 @@ from lakehouse.core.paths import parse_path
 from lakehouse.meta import reflog
 from lakehouse.meta import staging as rows
 from lakehouse.versioning import (
+    batches,
     branches,
     commit,
     commit_record,
@@ -38,7 +39,7 @@ async def the(lake, repo, branch="main"):
 
 
 async def batch_of(lake, repo, count):
-    batch = await staging.open_batch(lake, repo, "main", atomic=True)
+    batch = await batches.open_batch(lake, repo, "main", atomic=True)
     for number in range(count):
         path = parse_path(f"batch/{number}")
         where = await staging.get_physical_address(lake, repo, "main", path)
@@ -88,7 +89,7 @@ NAMES = {
     "metadata": lambda lake, repo: objects.update_object_user_metadata(lake, repo, "main", b"kept", {"k": "v"}),
     "reset of a path": lambda lake, repo: reset.reset_object(lake, repo, "main", b"staged"),
     "small batch": lambda lake, repo: batch_of(lake, repo, 3),
-    "large batch": lambda lake, repo: batch_of(lake, repo, staging.PUBLISH_ABOVE + 1),
+    "large batch": lambda lake, repo: batch_of(lake, repo, batches.PUBLISH_ABOVE + 1),
     "copy": copied,
     "seal": lambda lake, repo: seal(lake, repo, "main"),
     "compaction": compacted,

@@ -249,7 +249,7 @@ async def test_many_are_one_change(lake, repo):
     _, main = await resolve.branch(lake, repo, "main")
     for at in range(0, 2500, 500):
         many = [(b"a/%05d" % number, entry(2)) for number in range(at, at + 500)]
-        await lake.db.apply(rows.put_many(main.id, many))
+        await lake.db.apply(*rows.put_many(main.id, many))
     await commit_all(lake, repo, "main")
     seen = set()
 

@@ -11,7 +11,7 @@ from lakehouse.core.records import RefKind
 from lakehouse.db.sqlite import SqliteDatabase
 from lakehouse.meta import commits, refs
 from lakehouse.meta import staging as rows
-from lakehouse.versioning import fold, objects, resolve, staging, sweeping
+from lakehouse.versioning import batches, fold, objects, resolve, staging, sweeping
 from tests.lakes import changes, commit_all, error_of, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio
@@ -201,7 +201,7 @@ async def test_a_commit_whose_areas_are_folded_meanwhile_takes_them(lake, repo, 
 async def open_with(lake, repo, count, *, atomic=True, token=False, monkeypatch=None):
     paths = [parse_path(f"p/{number:03}") for number in range(count)]
     where = [one async for page in await staging.get_physical_addresses(lake, repo, "main", paths) for _, one in page]
-    batch = await staging.open_batch(lake, repo, "main", atomic=atomic)
+    batch = await batches.open_batch(lake, repo, "main", atomic=atomic)
     links = [
         staging.Link(
             path=path, physical_address=at.physical_address, checksum="b", size=1, token=at.token if token else None
@@ -212,7 +212,7 @@ async def open_with(lake, repo, count, *, atomic=True, token=False, monkeypatch=
 
 
 async def test_an_abandoned_batch_is_swept(lake, repo, monkeypatch):
-    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     batch, links = await open_with(lake, repo, 5)
     await batch.add(links)
     await batch.abandon()
@@ -222,7 +222,7 @@ async def test_an_abandoned_batch_is_swept(lake, repo, monkeypatch):
 
 
 async def test_a_batch_whose_client_is_gone_is_swept_later(lake, repo, monkeypatch):
-    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     batch, links = await open_with(lake, repo, 5)
     await batch.add(links)
     await batch._stored()
@@ -238,7 +238,7 @@ async def test_a_batch_whose_client_is_gone_is_swept_later(lake, repo, monkeypat
 
 async def test_abandoning_what_was_published_loses_nothing(lake, repo, monkeypatch):
     """The answer to the last transaction was lost, so the caller gives up what is on the branch already."""
-    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     batch, links = await open_with(lake, repo, 5)
     await batch.add(links)
     await batch.finish()
@@ -249,7 +249,7 @@ async def test_abandoning_what_was_published_loses_nothing(lake, repo, monkeypat
 
 
 async def test_a_batch_on_a_clean_branch_seals_no_empty_area(lake, repo, monkeypatch):
-    monkeypatch.setattr(staging, "PUBLISH_ABOVE", 2)
+    monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     for number in range(2):
         batch, links = await open_with(lake, repo, 3)
         await batch.add(links)
@@ -261,7 +261,7 @@ async def test_a_batch_on_a_clean_branch_seals_no_empty_area(lake, repo, monkeyp
 
 @pytest.mark.parametrize("above", [2, 1000])
 async def test_a_batch_with_stale_tokens(lake, repo, monkeypatch, above):
-    monkeypatch.setattr(staging, "PUBLISH_ABOVE", above)
+    monkeypatch.setattr(batches, "PUBLISH_ABOVE", above)
     batch, links = await open_with(lake, repo, 5, token=True)
     await batch.add(links)
     await commit_all(lake, repo, "main", allow_empty=True)

@@ -3,20 +3,25 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from lakehouse.core.errors import (
     BranchNotFound,
+    InvalidAddress,
+    InvalidArgument,
     InvalidToken,
     LinkAddressExpired,
     LinkAddressInvalid,
+    MissingValue,
     NoChanges,
     PreconditionFailed,
     RepositoryNotFound,
     StagingMoved,
 )
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import branches, commit, listing, objects, reset, staging
+from lakehouse.db.statement import Statement
+from lakehouse.versioning import batches, branches, commit, listing, objects, reset, staging
 
 pytestmark = pytest.mark.anyio
 PATH = parse_path("a/b.parquet")
@@ -124,7 +129,7 @@ async def test_if_absent(lake, repo, actor):
 async def test_batches(lake, repo, actor, count, atomic):
     paths = [parse_path(f"p/{number:05}") for number in range(count)]
     where = [one async for page in await staging.get_physical_addresses(lake, repo, "main", paths) for _, one in page]
-    batch = await staging.open_batch(lake, repo, "main", atomic=atomic)
+    batch = await batches.open_batch(lake, repo, "main", atomic=atomic)
     for at in range(0, count, 1000):
         await batch.add([a_link(where[n], paths[n], token=where[n].token) for n in range(at, min(at + 1000, count))])
     if atomic:
@@ -141,7 +146,7 @@ async def test_batches(lake, repo, actor, count, atomic):
 async def test_atomic_batch_with_one_bad_link_links_nothing(lake, repo):
     paths = [parse_path(f"p/{number:05}") for number in range(1500)]
     where = [one async for page in await staging.get_physical_addresses(lake, repo, "main", paths) for _, one in page]
-    batch = await staging.open_batch(lake, repo, "main", atomic=True)
+    batch = await batches.open_batch(lake, repo, "main", atomic=True)
     await batch.add([a_link(at, path) for at, path in zip(where, paths, strict=True)])
     with pytest.raises(LinkAddressInvalid):
         await batch.add([a_link(where[0], parse_path("other"))])
@@ -150,9 +155,61 @@ async def test_atomic_batch_with_one_bad_link_links_nothing(lake, repo):
     assert page.items == ()
 
 
+@pytest.mark.parametrize("atomic", [False, True])
+async def test_links_are_judged_alike_by_the_page_and_alone(lake, repo, monkeypatch, atomic):
+    """What a page of good links stages is what the same links stage one by one, to the byte."""
+    paths = [parse_path(f"p/{number:03}") for number in range(2 * batches.SLICE + 7)]
+    links = []
+    for number, path in enumerate(paths):
+        where = await staging.get_physical_address(lake, repo, "main", path)
+        link = a_link(where, path, token=where.token if number % 3 else None, checksum='"c" ', size=number)
+        more = {"mtime": number or None, "content_type": "x/y" * (number % 2), "metadata": {"b": "1", "a": "é"}}
+        links.append(msgspec.structs.replace(link, **(more if number % 5 else {})))
+
+    async def staged():
+        batch = await batches.open_batch(lake, repo, "main", atomic=atomic)
+        assert await batch.add(links) == [None] * len(links)
+        await batch.finish()
+        return await lake.db.all("select path, value from staged order by path")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(batches.Batch, "_one_by_one", None)
+        together = await staged()
+    await reset.reset_branch(lake, repo, "main")
+    links = [msgspec.structs.replace(link, token=None) for link in links]
+    await lake.db.apply(Statement("delete from staged"))
+    monkeypatch.setattr(batches.Batch, "_together", lambda self, links: None)
+    assert await staged() == together
+    assert len(together) == len(paths)
+
+
+async def test_one_bad_link_does_not_spoil_its_page(lake, repo, clock):
+    paths = [parse_path(f"p/{number:03}") for number in range(batches.SLICE)]
+    old = await staging.get_physical_address(lake, repo, "main", paths[0])
+    clock.now += lake.address_validity + 1
+    where = [one async for page in await staging.get_physical_addresses(lake, repo, "main", paths) for _, one in page]
+    good = [a_link(at, path, token=at.token) for at, path in zip(where, paths, strict=True)]
+    wrong = {
+        0: (a_link(old), LinkAddressInvalid),
+        1: (a_link(old, paths[0]), LinkAddressExpired),
+        2: (msgspec.structs.replace(good[2], checksum='""'), MissingValue),
+        3: (msgspec.structs.replace(good[3], token="forged"), InvalidToken),
+        4: (msgspec.structs.replace(good[4], metadata={"k": "v" * 10_000}), InvalidArgument),
+        5: (msgspec.structs.replace(good[5], physical_address="mem://elsewhere"), InvalidAddress),
+        6: (msgspec.structs.replace(good[6], physical_address=tampered(where[6].physical_address)), LinkAddressInvalid),
+    }
+    for number, (link, error) in wrong.items():
+        batch = await batches.open_batch(lake, repo, "main", atomic=False)
+        answers = await batch.add([*good[:number], link, *good[number + 1 :]])
+        assert [type(answer) for answer in answers] == [error if n == number else type(None) for n in range(len(good))]
+        atomic = await batches.open_batch(lake, repo, "main", atomic=True)
+        with pytest.raises(error, match=f"item {number}"):
+            await atomic.add([*good[:number], link, *good[number + 1 :]])
+
+
 async def test_item_batch_answers_each(lake, repo):
     where = await staging.get_physical_address(lake, repo, "main", PATH)
-    batch = await staging.open_batch(lake, repo, "main", atomic=False)
+    batch = await batches.open_batch(lake, repo, "main", atomic=False)
     good, bad = await batch.add([a_link(where), a_link(where, parse_path("other"))])
     assert good is None
     assert isinstance(bad, LinkAddressInvalid)

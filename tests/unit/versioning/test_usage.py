@@ -73,7 +73,9 @@ async def test_counting_reads_a_path_down_the_tree_not_the_tree(tmp_path, clock)
     await create_repository(lake, RepositoryRequest(name="lakes"))
     _, main = await resolve.branch(lake, "lakes", "main")
     for at in range(0, 20_000, 1000):
-        await lake.db.apply(staging.put_many(main.id, [(b"%06d" % number, entry()) for number in range(at, at + 1000)]))
+        await lake.db.apply(
+            *staging.put_many(main.id, [(b"%06d" % number, entry()) for number in range(at, at + 1000)])
+        )
     await commit_all(lake, "lakes", "main")
     nodes = sum("/nodes/" in key for key in store.written)
     lake.nodes.clear()

@@ -52,7 +52,7 @@ def test_no_items(data: bytes) -> None:
 
 def test_pages_are_bounded() -> None:
     pages = list(Cutter().feed(stream(ITEMS)))
-    assert [len(page) for page in pages] == [PAGE, PAGE, 7]
+    assert [len(page.ends) for page in pages] == [PAGE, PAGE, 7]
 
 
 @pytest.mark.parametrize("array", [False, True])

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Long work in the event loop gives way to what is short.
+
+Work that is cut into slices holds the loop for as long as its client keeps it fed: whoever else is there gets one step
+in after each slice, and a request has several. So, once others were seen at work between slices, the work stays away
+for as long as it has worked. Nobody there, no pause.
+
+CPU of the thread is what is measured, not time: others that want the machine's cores are not the loop's business.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+FREE = 50e-6
+"""CPU seconds of a step of the loop in which nobody else did anything, generously."""
+SHARE = 1.5
+"""Seconds of pause for a CPU second of work, as far as others want them."""
+GENEROUS = 4.0
+"""Seconds of pause for each CPU second that others took since the last slice: they wait for the disk too."""
+LEAST = 0.001
+"""Seconds of a pause that is worth a timer; shorter ones add up."""
+
+
+class Pace:
+    """The pauses of all such work in one event loop: they follow one another, so that many batches together leave as
+    much to others as one does.
+
+    A pause is more than turns for others in the loop: only then is the interpreter's lock free for the threads that
+    they wait for.
+    """
+
+    def __init__(
+        self,
+        *,
+        cpu: Callable[[], float] = time.thread_time,
+        now: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._cpu = cpu
+        self._now = now
+        self._sleep = sleep
+        self._until = 0.0
+
+    def slices(self) -> Slices:
+        """For one piece of work."""
+        return Slices(self, self._cpu)
+
+    async def stay_away(self, seconds: float) -> None:
+        """Let everybody who is ready have a step, and stay away for so long, after the pauses that others have."""
+        now = self._now()
+        self._until = max(now, self._until) + seconds
+        away = self._until - now
+        await self._sleep(away if away >= LEAST else 0)
+
+
+class Slices:
+    """A piece of work in slices."""
+
+    def __init__(self, pace: Pace, cpu: Callable[[], float]) -> None:
+        self._pace = pace
+        self._cpu = cpu
+        self._others = 0.0
+        self._since = 0.0
+
+    def begin(self) -> None:
+        """Work begins, after something else was waited for."""
+        self._since = self._cpu()
+
+    async def breathe(self) -> None:
+        """After a slice."""
+        before = self._cpu()
+        await self._pace.stay_away(min(SHARE * (before - self._since), GENEROUS * self._others))
+        self._since = self._cpu()
+        self._others = max(0.0, self._since - before - FREE)
