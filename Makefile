@@ -9,7 +9,7 @@ BIN := $(VENV)/bin
 # Which Python makes the environment; `make PYTHON=/path/to/python3 test` names one.
 PYTHON :=
 CANDIDATES := $(or $(PYTHON),python3.14 python3.13 python3.12 python3.11 python3 python)
-JOBS := 2
+JOBS := 4
 # What `make bench` runs: those of tests/bench that print something of their own.
 PARTS := $(basename $(notdir $(shell grep -l __main__ tests/bench/*.py 2>/dev/null)))
 
