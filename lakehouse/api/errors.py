@@ -21,6 +21,7 @@ from lakehouse.core.errors import (
     FailedPrecondition,
     Gone,
     InsufficientPermissions,
+    InvalidAction,
     InvalidArgument,
     LakehouseError,
     MergeConflict,
@@ -56,7 +57,7 @@ STATUSES: dict[type[LakehouseError], int] = {
     Unsupported: 501,
     Unavailable: 503,
 }
-OVERRIDES: dict[type[LakehouseError], int] = {InsufficientPermissions: 401}
+OVERRIDES: dict[type[LakehouseError], int] = {InsufficientPermissions: 401, InvalidAction: 500}
 HIDDEN = 500
 RETRY_AFTER = b"1"
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.api import (
+    actions,
     audit,
     auth,
     branches,
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from lakehouse.wire.operation import Operation
 
 MODULES = {
+    "actions": actions,
     "audit": audit,
     "auth": auth,
     "branches": branches,

@@ -178,10 +178,23 @@ class Oidc(msgspec.Struct, frozen=True):
 
 
 class Egress(msgspec.Struct, frozen=True):
-    """Where the server itself may send requests: to the identity provider. Link-local addresses it never reaches."""
+    """Where the server itself may send requests: to the identity provider, and for hooks. Link-local addresses it never
+    reaches.
+    """
 
     private: bool = False
     """Allow private and loopback addresses. Loopback is allowed anyway while the server listens on loopback only."""
+
+
+class Actions(msgspec.Struct, frozen=True):
+    """Hooks: what the files in `_lakefs_actions/` of repositories ask for."""
+
+    enabled: bool = True
+    """Run them. Where they reach is set under `egress`."""
+    environment: tuple[str, ...] = ("LAKEFSACTION_*",)
+    """Names of environment variables of the server, or patterns of names, that hooks may use as `{{ ENV.NAME }}`:
+    whoever may write to a repository can send their values anywhere.
+    """
 
 
 class Audit(msgspec.Struct, frozen=True):
@@ -249,5 +262,6 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     limits: Limits = Limits()
     oidc: Oidc = Oidc()
     egress: Egress = Egress()
+    actions: Actions = Actions()
     audit: Audit = Audit()
     log: Log = Log()

@@ -20,7 +20,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
     │   ├── BucketNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
     │   ├── UserNotFound, GroupNotFound, PolicyNotFound, CredentialsNotFound, PrincipalNotFound, NoAcl
-    │   ├── PullRequestNotFound, TaskNotFound
+    │   ├── PullRequestNotFound, TaskNotFound, ActionRunNotFound
     ├── AlreadyExists        409
     │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
     │   ├── UserExists, GroupExists, PolicyExists, PrincipalExists
@@ -30,7 +30,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── DataMissing, RepositoryInDeletion, CommitExpired
     ├── FailedPrecondition   412
     │   ├── CollectionRefused, PullRequestBlocked
-    │   ├── PreconditionFailed, NotSetUp, ContentDiffers
+    │   ├── PreconditionFailed, NotSetUp, ContentDiffers, HookFailed, InvalidAction
     ├── RangeNotSatisfiable  416
     ├── Exhausted            429
     ├── Unsupported          501
@@ -369,6 +369,10 @@ class TaskNotFound(NotFound):
     default = "task not found: not found"
 
 
+class ActionRunNotFound(NotFound):
+    default = "action run not found: not found"
+
+
 class EndpointNotFound(NotFound):
     """No operation has this path."""
 
@@ -479,6 +483,14 @@ class PreconditionFailed(FailedPrecondition):
 
 class ContentDiffers(FailedPrecondition):
     default = "the object is write-once and holds other bytes"
+
+
+class HookFailed(FailedPrecondition):
+    """A hook of the repository did not agree to the operation. Nothing was changed; the message names run and hook."""
+
+
+class InvalidAction(FailedPrecondition):
+    """A hook file cannot be understood, so that the operation it may be about does not go on. REST answers 500."""
 
 
 class NotSetUp(FailedPrecondition):

@@ -249,6 +249,23 @@ async def is_empty(db: Database, tokens: Sequence[StagingToken]) -> bool:
     return await db.one(f"select 1 from staged where token in ({marks}) limit 1", tuple(tokens)) is None
 
 
+async def any_within(db: Database, tokens: Sequence[StagingToken], *, start: bytes, end: bytes | None) -> bool:
+    """Whether one of the tokens has a row in [start, end)."""
+    marks = ", ".join("?" * len(tokens))
+    stop = PATH_END if end is None else end
+    sql = f"select 1 from staged where token in ({marks}) and path >= ? and path < ? limit 1"
+    return await db.one(sql, (*tokens, start, stop)) is not None
+
+
+async def page(
+    db: Database, token: StagingToken, *, start: bytes, end: bytes | None, limit: int
+) -> list[tuple[bytes, bytes]]:
+    """Up to `limit` rows of a token in [start, end), whether or not a branch still shows it."""
+    sql = "select path, value from staged where token = ? and path >= ? and path < ? order by path limit ?"
+    found = await db.all(sql, (token, start, PATH_END if end is None else end, limit))
+    return [(row[0], row[1]) for row in found]
+
+
 async def scan(
     db: Database, token: StagingToken, *, start: bytes = b"", end: bytes | None = None
 ) -> AsyncGenerator[list[tuple[bytes, bytes]], None]:

@@ -30,6 +30,7 @@ from lakehouse.core.clock import system_clock
 from lakehouse.gc.prepare import PREPARE, prepare_in_background
 from lakehouse.gc.running import COLLECT, collect_in_background
 from lakehouse.s3.repository.gateway import Gateway
+from lakehouse.server.hooks import with_hooks
 from lakehouse.server.lake import lake_over
 from lakehouse.server.pages import pages
 from lakehouse.server.provider import oidc_settings, open_egress
@@ -111,8 +112,8 @@ class Application:
         await setup.claim(db, ring)
         await builtin.ensure(db, now=clock())
         stores, local = await open_stores(config, data_folder(config), ring, clock=clock)
-        self._lake = lake_over(config, db, stores, ring, clock=clock)
         self._egress = open_egress(config)
+        self._lake = with_hooks(config, lake_over(config, db, stores, ring, clock=clock), self._egress)
         self._audit = AuditLog(db, ring, clock=clock)
         checker = PolicyChecker(db, clock=clock)
         credentials = CredentialStore(db, ring, checker=checker, clock=clock)

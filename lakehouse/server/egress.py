@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 TIMEOUT = 10.0
 LARGEST = 1 << 20
 """Most bytes of an answer."""
+_LIMITS = httpx2.Limits(max_keepalive_connections=0)
+"""No connection is used again: it was made for one name, and another may have the same address."""
+_OURS = {"host", "connection", "content-length", "transfer-encoding"}
 
 
 class Egress:
@@ -41,7 +44,9 @@ class Egress:
         self._private = private
         self._loopback = loopback
         self._resolve = resolve or _addresses
-        self._client = httpx2.AsyncClient(timeout=TIMEOUT, follow_redirects=False, trust_env=False, transport=transport)
+        self._client = httpx2.AsyncClient(
+            timeout=TIMEOUT, follow_redirects=False, trust_env=False, limits=_LIMITS, transport=transport
+        )
 
     async def get(self, url: str) -> bytes:
         """The body of a 200. Raises Unavailable."""
@@ -54,24 +59,57 @@ class Egress:
         """Status and body of what a form is answered with. Raises Unavailable."""
         return await self._send("POST", url, data=dict(form), auth=httpx2.BasicAuth(user, password))
 
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str],
+        body: bytes,
+        timeout: float,  # noqa: ASYNC109
+    ) -> tuple[int, bytes]:
+        """Status and the first MiB of the answer, within `timeout` seconds. The headers that say how a message is sent
+        are ours. Raises Unavailable.
+        """
+        kept = {name: value for name, value in headers.items() if name.lower() not in _OURS}
+        try:
+            async with asyncio.timeout(timeout):
+                return await self._send(method, url, content=body, headers=kept, whole=False)
+        except TimeoutError as error:
+            raise Unavailable(f"{url}: no answer within {timeout:g} seconds") from error
+
     async def close(self) -> None:
         """Let go of the connections."""
         await self._client.aclose()
 
     async def _send(
-        self, method: str, url: str, *, data: dict[str, str] | None = None, auth: httpx2.BasicAuth | None = None
+        self,
+        method: str,
+        url: str,
+        *,
+        data: dict[str, str] | None = None,
+        content: bytes | None = None,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx2.BasicAuth | None = None,
+        whole: bool = True,
     ) -> tuple[int, bytes]:
         try:
             target, host, name = await self._pinned(url)
             request = self._client.build_request(
-                method, target, data=data, headers={"host": host}, extensions={"sni_hostname": name}
+                method,
+                target,
+                data=data,
+                content=content,
+                headers={**(headers or {}), "host": host},
+                timeout=httpx2.USE_CLIENT_DEFAULT if whole else None,
+                extensions={"sni_hostname": name},
             )
             response = await self._client.send(request, auth=auth, stream=True)
             try:
-                return response.status_code, await _read(response, url)
+                return response.status_code, await _read(response, url, whole=whole)
             finally:
                 await response.aclose()
-        except (httpx2.HTTPError, httpx2.InvalidURL, OSError) as error:
+        except (httpx2.HTTPError, httpx2.InvalidURL, OSError, ValueError) as error:
             raise Unavailable(f"{url} cannot be reached: {error!r}") from error
 
     async def _pinned(self, text: str) -> tuple[httpx2.URL, str, str]:
@@ -94,14 +132,16 @@ class Egress:
         return bool(plain.is_global) or self._private
 
 
-async def _read(response: httpx2.Response, url: str) -> bytes:
+async def _read(response: httpx2.Response, url: str, *, whole: bool) -> bytes:
     pieces, size = [], 0
     async for piece in response.aiter_bytes():
         size += len(piece)
+        if size > LARGEST and not whole:
+            break
         if size > LARGEST:
             raise Unavailable(f"{url}: the answer is larger than {LARGEST} bytes")
         pieces.append(piece)
-    return b"".join(pieces)
+    return b"".join(pieces)[:LARGEST]
 
 
 async def _addresses(host: str, port: int) -> list[str]:

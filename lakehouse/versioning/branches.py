@@ -5,16 +5,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import BranchExists, CommitExpired, DefaultBranchDeletion, LostRace, NotFound
 from lakehouse.core.ids import StagingToken, is_commit_prefix, parse_branch_name
 from lakehouse.core.records import Page, Ref, RefKind
 from lakehouse.meta import commits, refs, staging
 from lakehouse.versioning import resolve
+from lakehouse.versioning.events import Event, Occasion, Shown
 from lakehouse.versioning.protection import require_not_read_only
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import CommitId
+    from lakehouse.versioning.events import Watch
     from lakehouse.versioning.lake import Actor, Lake
 
 SHORTEST_COMMIT = 7
@@ -27,7 +31,7 @@ async def create_branch(
     """A branch whose head is the commit of `source`; what is uncommitted there stays there.
 
     Raises InvalidName, NotFound (the source), BranchExists (also for the name of a tag or a commit),
-    ReadOnlyRepository.
+    ReadOnlyRepository, HookFailed, InvalidAction.
     """
     branch = parse_branch_name(name)
     repo = await resolve.repository(lake, repository)
@@ -35,6 +39,9 @@ async def create_branch(
     _, head = await resolve.commit(lake, repository, source)
     if await names_a_ref(lake, repository, name):
         raise BranchExists
+    watch, files = lake.hooks.watch(repo), Shown(head.root)
+    occasion = Occasion(Event.PRE_CREATE_BRANCH, branch=branch, source_ref=source, committer=actor.committer)
+    await watch.before(occasion, files)
     await lake.db.apply(
         commits.require_active(repo.id, head.id),
         refs.insert_branch(
@@ -44,6 +51,7 @@ async def create_branch(
             repo.id, branch, new=head.id, operation="create", actor=actor.name, request=actor.request, now=lake.now
         ),
     )
+    watch.after(msgspec.structs.replace(occasion, event=Event.POST_CREATE_BRANCH, source_ref=head.id), files)
     return head.id
 
 
@@ -95,13 +103,17 @@ async def _list(
 async def delete_branch(lake: Lake, repository: str, name: str, *, force: bool = False) -> None:
     """Remove a branch with what is uncommitted on it; commits stay.
 
-    Raises BranchNotFound, DefaultBranchDeletion, ReadOnlyRepository.
+    Raises BranchNotFound, DefaultBranchDeletion, ReadOnlyRepository, HookFailed, InvalidAction.
     """
+    watch: Watch | None = None
     while True:
         repo, branch = await resolve.branch(lake, repository, name)
         require_not_read_only(repo, force=force)
         if branch.name == repo.default_branch:
             raise DefaultBranchDeletion
+        watch, files = watch or lake.hooks.watch(repo), Shown(branch.root)
+        occasion = Occasion(Event.PRE_DELETE_BRANCH, branch=branch.name, source_ref=branch.commit_id)
+        await watch.before(occasion, files)
         try:
             await lake.db.apply(
                 refs.delete_branch(branch),
@@ -109,4 +121,5 @@ async def delete_branch(lake: Lake, repository: str, name: str, *, force: bool =
             )
         except LostRace:
             continue
+        watch.after(msgspec.structs.replace(occasion, event=Event.POST_DELETE_BRANCH), files)
         return

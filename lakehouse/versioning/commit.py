@@ -30,6 +30,7 @@ from lakehouse.db.statement import Statement
 from lakehouse.format.commit import id_of
 from lakehouse.meta import commits, refs, repositories, staging
 from lakehouse.versioning import resolve, sweep_guard
+from lakehouse.versioning.events import Event, Occasion, Shown, after_commit
 from lakehouse.versioning.fold import fold_if_many
 from lakehouse.versioning.lake import Actor
 from lakehouse.versioning.protection import require_writable
@@ -61,9 +62,15 @@ class CommitRequest(msgspec.Struct, frozen=True):
 
 
 async def commit(lake: Lake, repository: str, branch: str, request: CommitRequest, actor: Actor) -> Commit:
-    """Commit what is staged. Raises BranchNotFound, NoChanges, ProtectedBranch, ReadOnlyRepository, DirtyBranch."""
+    """Commit what is staged. Raises BranchNotFound, NoChanges, ProtectedBranch, ReadOnlyRepository, DirtyBranch,
+    HookFailed, InvalidAction.
+    """
     repo, seen = await resolve.branch(lake, repository, branch)
     await require_writable(lake, repo, seen.name, force=request.force, doing="cannot commit to protected branch")
+    watch = lake.hooks.watch(repo)
+    wanted = _occasion(seen, request, actor)
+    await watch.before(wanted, Shown(seen.tree, (seen.staging_token, *seen.sealed)))
+    wanted = msgspec.structs.replace(wanted, event=Event.PRE_COMMIT)
     async with lake.turn(seen.id) as turn:
         head: CommitId | None = None
         mine: tuple[StagingToken, ...] = ()
@@ -78,13 +85,28 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
             else:
                 taken = tuple(token for token in current.sealed if token in mine)
             head = current.commit_id
+            await watch.before(wanted, Shown(current.tree, taken))
             try:
                 made, paths = await _build(lake, repo, current, taken, request, actor)
-                await land(lake, repo, current, [Landing(made, paths, "commit", actor)], taken=taken, turn=turn)
+                landing = Landing(made, paths, "commit", actor, watch.note)
+                await land(lake, repo, current, [landing], taken=taken, turn=turn)
             except LostRace:
                 continue
             lake.staged.forget(current.id)
+            watch.after(after_commit(Event.POST_COMMIT, current.name, made), Shown(made.root))
             return made
+
+
+def _occasion(branch: Branch, request: CommitRequest, actor: Actor) -> Occasion:
+    """Before anything is sealed: what hooks stage now is in the commit."""
+    return Occasion(
+        Event.PREPARE_COMMIT,
+        branch=branch.name,
+        source_ref=branch.name,
+        message=request.message,
+        committer=actor.committer,
+        metadata=request.metadata,
+    )
 
 
 async def seal(lake: Lake, repository: Repository, branch: Branch, turn: Turn) -> tuple[StagingToken, ...]:

@@ -35,6 +35,7 @@ from lakehouse.versioning.protection import require_not_read_only
 from lakehouse.versioning.tasks import NewTask
 from lakehouse.versioning.train import on_clean_branch
 from lakehouse.versioning.uncommitted import is_dirty
+from lakehouse.versioning.watched import COMMIT, Watched
 from lakehouse.versioning.working import cancel_task, find_task, start_task
 
 if TYPE_CHECKING:
@@ -164,7 +165,10 @@ async def import_objects(lake: Lake, handle: Handle) -> None:
             handle.finished(Imported(made)),
         ]
 
-    await on_clean_branch(lake, repo.name, branch.name, put, operation="import", actor=actor, note=note)
+    watched = Watched(lake, repo, branch.name, moments=COMMIT)
+    await on_clean_branch(
+        lake, repo.name, branch.name, put, operation="import", actor=actor, note=note, watched=watched
+    )
 
 
 async def _built(lake: Lake, repository: Repository, request: ImportRequest, handle: Handle) -> MetaRangeId:

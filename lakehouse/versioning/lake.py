@@ -14,6 +14,7 @@ from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
 from lakehouse.versioning.commit_cache import CommitCache
+from lakehouse.versioning.events import Hooks, NoHooks
 from lakehouse.versioning.held_nodes import HeldNodes
 from lakehouse.versioning.protection_cache import ProtectionCache
 from lakehouse.versioning.staged_rows import StagedRows
@@ -55,6 +56,8 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
     presign_seconds: int = 900
     upload_validity: int = 7 * DAY
     """Seconds after which an upload in parts that is not finished is given up."""
+    hooks: Hooks = msgspec.field(default_factory=NoHooks)
+    """Who agrees to what happens, and is told of it."""
     turns: Turns = msgspec.field(default_factory=Turns)
     background: Background = msgspec.field(default_factory=Background)
     tasks: Tasks = msgspec.field(default_factory=Tasks)

@@ -31,6 +31,7 @@ from lakehouse.versioning.choices import Choices, Settled
 from lakehouse.versioning.commit import make
 from lakehouse.versioning.protection import require_not_read_only
 from lakehouse.versioning.train import on_clean_branch
+from lakehouse.versioning.watched import MERGE, Watched
 
 if TYPE_CHECKING:
     from lakehouse.versioning.commit import Note
@@ -93,7 +94,8 @@ async def merge_into_branch(
     """Merge the commit of `source` into a branch; there is always a merge commit, never a fast-forward.
 
     `note`: what else is stored in the transaction of the merge commit.
-    Raises InvalidMergeStrategy, NotFound, DirtyBranch, NoChanges, MergeConflict, ReadOnlyRepository, NotInConflict.
+    Raises InvalidMergeStrategy, NotFound, DirtyBranch, NoChanges, MergeConflict, ReadOnlyRepository, NotInConflict,
+    HookFailed, InvalidAction.
     """
     strategy = parse_strategy(request.strategy)
     parse_branch_name(destination, argument="destination branch")
@@ -130,7 +132,10 @@ async def merge_into_branch(
             made = made_above(made, theirs)
         return made, merged.paths
 
-    commit = await on_clean_branch(lake, repository, destination, build, operation="merge", actor=actor, note=note)
+    watched = Watched(lake, repo, destination, moments=MERGE, merged=(theirs, source))
+    commit = await on_clean_branch(
+        lake, repository, destination, build, operation="merge", actor=actor, note=note, watched=watched
+    )
     return MergeOutcome(commit, merged.added, merged.removed, merged.changed - merged.added - merged.removed)
 
 

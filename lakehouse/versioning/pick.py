@@ -23,6 +23,7 @@ from lakehouse.versioning.change_list import ChangeList
 from lakehouse.versioning.commit import make
 from lakehouse.versioning.protection import require_not_read_only
 from lakehouse.versioning.train import on_clean_branch
+from lakehouse.versioning.watched import CHERRY_PICK, REVERT, Watched
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import MetaRangeId
@@ -52,7 +53,8 @@ async def revert_branch(
 ) -> Commit:
     """Undo what the commit of `ref` changed against a parent (1-based; 0 for a commit that has one).
 
-    Raises NotFound, RevertParentRequired, NoSuchParent, DirtyBranch, MergeConflict, NoChanges, ReadOnlyRepository.
+    Raises NotFound, RevertParentRequired, NoSuchParent, DirtyBranch, MergeConflict, NoChanges, ReadOnlyRepository,
+    HookFailed, InvalidAction.
     """
     repo, commit = await resolve.commit(lake, repository, ref)
     require_not_read_only(repo, force=force)
@@ -79,7 +81,8 @@ async def revert_branch(
             allow_empty=allow_empty,
         )
 
-    return await on_clean_branch(lake, repository, branch, build, operation="revert", actor=actor)
+    watched = Watched(lake, repo, branch, moments=REVERT)
+    return await on_clean_branch(lake, repository, branch, build, operation="revert", actor=actor, watched=watched)
 
 
 async def cherry_pick(
@@ -95,7 +98,8 @@ async def cherry_pick(
 ) -> Commit:
     """Repeat what the commit of `ref` changed against a parent (1-based; needed for a merge commit).
 
-    Raises NotFound, ParentRequired, NoSuchParent, DirtyBranch, MergeConflict, NoChanges, ReadOnlyRepository.
+    Raises NotFound, ParentRequired, NoSuchParent, DirtyBranch, MergeConflict, NoChanges, ReadOnlyRepository,
+    HookFailed, InvalidAction.
     """
     repo, commit = await resolve.commit(lake, repository, ref)
     require_not_read_only(repo, force=force)
@@ -121,7 +125,8 @@ async def cherry_pick(
             allow_empty=False,
         )
 
-    return await on_clean_branch(lake, repository, branch, build, operation="cherry_pick", actor=actor)
+    watched = Watched(lake, repo, branch, moments=CHERRY_PICK)
+    return await on_clean_branch(lake, repository, branch, build, operation="cherry_pick", actor=actor, watched=watched)
 
 
 async def _parent_tree(lake: Lake, repository: Repository, commit: Commit, number: int) -> MetaRangeId:

@@ -27,7 +27,18 @@ from lakehouse.core.ids import (
     parse_repository_name,
 )
 from lakehouse.core.records import Page, Repository, RepositoryState
-from lakehouse.meta import collection, commits, pulls, refs, repositories, settings, staging, tasks, uploads
+from lakehouse.meta import (
+    action_runs,
+    collection,
+    commits,
+    pulls,
+    refs,
+    repositories,
+    settings,
+    staging,
+    tasks,
+    uploads,
+)
 from lakehouse.objects.port import PutMode
 from lakehouse.versioning import resolve
 from lakehouse.versioning.addresses import INTERNAL, spellings_around
@@ -225,6 +236,7 @@ async def delete_repository(lake: Lake, name: str, *, force: bool) -> None:
     await lake.db.apply(
         settings.forget_all(found.id),
         *pulls.forget_all(found.id),
+        *action_runs.forget_all(found.id),
         *collection.forget_all(found.id),
         tasks.forget_all(found.id),
         uploads.forget_all(found.id),

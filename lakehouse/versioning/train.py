@@ -27,9 +27,11 @@ if TYPE_CHECKING:
 
     from lakehouse.core.ids import StagingToken
     from lakehouse.core.records import Repository
+    from lakehouse.db.statement import Statement
     from lakehouse.versioning.commit import Note
     from lakehouse.versioning.lake import Actor, Lake
     from lakehouse.versioning.turns import Turn
+    from lakehouse.versioning.watched import Watched
 
     Build = Callable[["Ground"], Awaitable[tuple[Commit, bytes | None]]]
     """Makes a commit, and the filter over its changes, on top of a head."""
@@ -52,24 +54,35 @@ class Ground(msgspec.Struct, frozen=True):
 class Passenger:
     """A commit that somebody wants on a branch; `done` has it, or why not.
 
-    One with a note, which may refuse the transaction, travels alone.
+    One with a note, which may refuse the transaction, travels alone; so does one whose hooks take their time.
     """
 
-    def __init__(self, build: Build, operation: str, actor: Actor, note: Note | None) -> None:
+    def __init__(
+        self, build: Build, operation: str, actor: Actor, *, note: Note | None, watched: Watched | None, slow: bool
+    ) -> None:
         self.build = build
         self.operation = operation
         self.actor = actor
-        self.note = note
+        self.watched = watched
+        self.slow = slow
+        self.alone = slow or note is not None
+        self._note = note
         self.done: asyncio.Future[Commit] = asyncio.get_running_loop().create_future()
 
     def tell(self, outcome: Commit | BaseException) -> None:
-        """Say what became of it, if anybody still wants to know."""
+        """Say what became of it, to whoever watches and to whoever still wants to know."""
+        if self.watched is not None and isinstance(outcome, Commit):
+            self.watched.after(outcome)
         if self.done.done():
             return
         if isinstance(outcome, Commit):
             self.done.set_result(outcome)
         else:
             self.done.set_exception(outcome)
+
+    def note(self, made: Commit) -> list[Statement]:
+        """What else is stored with the commit."""
+        return [*(self._note(made) if self._note else ()), *(self.watched.note(made) if self.watched else ())]
 
 
 async def on_clean_branch(
@@ -81,15 +94,17 @@ async def on_clean_branch(
     operation: str,
     actor: Actor,
     note: Note | None = None,
+    watched: Watched | None = None,
 ) -> Commit:
     """Put the commit that `build` makes for the branch's head on a branch without uncommitted changes.
 
     `build` runs again on the new head when another process moved it meanwhile. Uncommitted changes that another
-    process is committing are waited for. `note`: what else is stored in the transaction of the commit.
-    Raises DirtyBranch, BranchNotFound, and what `build` and the note raise.
+    process is committing are waited for. `note`: what else is stored in the transaction of the commit. `watched`: who
+    has to agree to it. Raises DirtyBranch, BranchNotFound, and what `build`, the note and who watches raise.
     """
     _, branch = await resolve.branch(lake, repository, name)
-    passenger = Passenger(build, operation, actor, note)
+    slow = watched is not None and await watched.present(branch)
+    passenger = Passenger(build, operation, actor, note=note, watched=watched, slow=slow)
     waiting: deque[Passenger] | None = lake.turns.trains.get(branch.id)
     if waiting is None:
         lake.turns.trains[branch.id] = deque([passenger])
@@ -109,6 +124,8 @@ async def _drive(lake: Lake, repository: str, branch: Branch) -> None:
             try:
                 async with lake.turn(branch.id) as turn:
                     aboard += _others(aboard[0], waiting)
+                    if aboard[0].slow:
+                        await turn.insist()  # or who is faster moves the branch from under what was agreed to
                     await _carry(lake, repository, branch, aboard, turn)
             except LakehouseError as error:
                 _tell(aboard, error)
@@ -123,7 +140,7 @@ async def _drive(lake: Lake, repository: str, branch: Branch) -> None:
 def _others(first: Passenger, waiting: deque[Passenger]) -> list[Passenger]:
     """Who goes along with the first of those that wait."""
     found: list[Passenger] = []
-    while first.note is None and waiting and waiting[0].note is None and len(found) < MOST - 1:
+    while not first.alone and waiting and not waiting[0].alone and len(found) < MOST - 1:
         found.append(waiting.popleft())
     return found
 
@@ -169,11 +186,13 @@ async def _build(
         if passenger.done.done():
             continue
         try:
-            head, paths = await passenger.build(Ground(head, tree, known))
+            made, paths = await passenger.build(Ground(head, tree, known))
+            if passenger.watched is not None:
+                await passenger.watched.before(made, paths, head=head, tree=tree)
         except LakehouseError as error:
             outcomes.append((passenger, error))
             continue
-        known[head.id] = head
+        head = known[made.id] = made
         outcomes.append((passenger, head))
         landings.append(Landing(head, paths, passenger.operation, passenger.actor, passenger.note))
     await tree.flush()

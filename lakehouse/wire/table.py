@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.wire import (
+    actions,
     audit,
     auth,
     branches,
@@ -64,6 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *multipart.OPERATIONS,
     *metadata.OPERATIONS,
     *pulls.OPERATIONS,
+    *actions.OPERATIONS,
     *imports.OPERATIONS,
     *gc.OPERATIONS,
     *dumps.OPERATIONS,

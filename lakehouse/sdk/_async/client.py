@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import httpx2
 
+from lakehouse.sdk._async.actions import Actions
 from lakehouse.sdk._async.audit import Audit
 from lakehouse.sdk._async.auth import Auth
 from lakehouse.sdk._async.branches import Branches
@@ -103,6 +104,7 @@ class AsyncClient:
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
         self.pulls = Pulls(self._transport)
+        self.actions = Actions(self._transport)
         self.imports = Imports(self._transport)
         self.gc = GarbageCollection(self._transport)
         self.dumps = Dumps(self._transport)

@@ -1,0 +1,123 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The engine's hooks, as the files in its repositories want them.
+
+Invariant: for one operation a version of a hook file is run once at each event, however often the operation is tried;
+a run is stored before its answer counts. Nothing runs in a read-only repository.
+"""
+
+from __future__ import annotations
+
+import logging
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from lakehouse.actions.files import HookFiles
+from lakehouse.core.errors import HookFailed, LakehouseError
+from lakehouse.meta import action_runs
+from lakehouse.versioning.events import NoWatch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakehouse.actions.files import HookFile
+    from lakehouse.actions.runner import Outcome, Runner
+    from lakehouse.core.records import Commit, Repository
+    from lakehouse.db.statement import Statement
+    from lakehouse.versioning.events import Event, Occasion, Shown, Watch
+    from lakehouse.versioning.lake import Lake
+
+logger = logging.getLogger(__name__)
+
+
+class FileHooks:
+    """Implements `events.Hooks` for the operations of `lake`, which itself need not know of it."""
+
+    def __init__(self, lake: Lake, runner: Runner) -> None:
+        self._lake = lake
+        self._runner = runner
+        self._files = HookFiles()
+
+    def watch(self, repository: Repository) -> Watch:
+        """As Hooks."""
+        return NoWatch() if repository.read_only else FileWatch(self._lake, repository, self._runner, self._files)
+
+
+class FileWatch:
+    """Implements `events.Watch`, for one operation."""
+
+    def __init__(self, lake: Lake, repository: Repository, runner: Runner, files: HookFiles) -> None:
+        self._lake = lake
+        self._repository = repository
+        self._runner = runner
+        self._files = files
+        self._asked: set[tuple[Event, str, tuple[str, str]]] = set()
+        self._runs: list[str] = []
+
+    async def present(self, shown: Shown) -> bool:
+        """As Watch."""
+        return bool(await self._files.find(self._lake, self._repository, shown))
+
+    async def before(self, occasion: Occasion, shown: Shown) -> None:
+        """As Watch."""
+        files = [
+            file for file in await self._concerned(occasion, shown) if self._key(occasion, file) not in self._asked
+        ]
+        if not files:
+            return
+        outcome = await self._run(occasion, files)
+        if outcome.error is not None:
+            raise HookFailed(outcome.error)
+        self._asked |= {self._key(occasion, file) for file in files}
+        self._runs.append(outcome.run.id)
+
+    def note(self, made: Commit) -> Sequence[Statement]:
+        """As Watch."""
+        return action_runs.set_commit(self._repository.id, self._runs, made.id)
+
+    def after(self, occasion: Occasion, shown: Shown) -> None:
+        """As Watch."""
+        self._lake.background.start(self._told(occasion, shown))
+
+    async def _told(self, occasion: Occasion, shown: Shown) -> None:
+        try:
+            files = await self._concerned(occasion, shown)
+            if files:
+                await self._run(occasion, files)
+        except LakehouseError as error:
+            logger.warning("repository %s: %s hooks: %s", self._repository.name, occasion.event, error)
+
+    async def _concerned(self, occasion: Occasion, shown: Shown) -> list[HookFile]:
+        rows = await self._files.find(self._lake, self._repository, shown)
+        if not rows:
+            return []
+        files = await self._files.read(self._lake, self._repository, rows)
+        return [file for file in files if file.action.concerns(occasion.event, occasion.branch)]
+
+    async def _run(self, occasion: Occasion, files: list[HookFile]) -> Outcome:
+        event = _payload(occasion, self._repository, now=self._lake.clock())
+        outcome = await self._runner.run([file.action for file in files], event)
+        hooks = [(one.run, one.output) for one in outcome.hooks]
+        await self._lake.db.apply(*action_runs.insert(self._repository.id, outcome.run, hooks))
+        return outcome
+
+    @staticmethod
+    def _key(occasion: Occasion, file: HookFile) -> tuple[Event, str, tuple[str, str]]:
+        return occasion.event, file.path, file.version
+
+
+def _payload(occasion: Occasion, repository: Repository, *, now: float) -> dict[str, Any]:
+    """What hooks are told of an event; what is empty is left out."""
+    told = {
+        "event_type": occasion.event.value,
+        "event_time": datetime.fromtimestamp(int(now), UTC),
+        "repository_id": repository.name,
+        "branch_id": occasion.branch,
+        "source_ref": occasion.source_ref,
+        "tag_id": occasion.tag,
+        "commit_id": occasion.commit_id,
+        "commit_message": occasion.message,
+        "committer": occasion.committer,
+        "commit_metadata": occasion.metadata,
+        "merge_source": occasion.merge_source,
+    }
+    return {name: value for name, value in told.items() if value}
