@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.actions.spec import LARGEST, Action, parse_action
-from lakehouse.core.errors import InvalidAction
+from lakehouse.core.errors import InvalidAction, StoredObjectNotFound
 from lakehouse.core.paths import after_prefix, grouped, successor
 from lakehouse.format.entry import unpack
 from lakehouse.meta import staging
@@ -65,6 +65,14 @@ class HookFiles:
         merged = {path: packed for path, packed in sorted((dict(committed) | staged).items()) if packed}
         return _few(list(merged.items()))
 
+    def none_in(self, repository: Repository, root: MetaRangeId) -> None:
+        """It is known of a tree that it has no files."""
+        self._keep((repository.id, root), ())
+
+    def known_none_in(self, repository: Repository, root: MetaRangeId) -> bool:
+        """Whether it is known of a tree that it has no files."""
+        return self._trees.get((repository.id, root)) == ()
+
     async def read(self, lake: Lake, repository: Repository, rows: list[Row]) -> list[HookFile]:
         """The files. Raises InvalidAction, and what the store raises."""
         return [await self._read(lake, repository, path, unpack(packed)) for path, packed in rows]
@@ -80,10 +88,13 @@ class HookFiles:
                 return list(zip(paths, values, strict=True))
 
             found = tuple(_few(await _direct(fetch)))
-            if len(self._trees) >= _KEPT:
-                self._trees.clear()
-            self._trees[key] = found
+            self._keep(key, found)
         return found
+
+    def _keep(self, key: tuple[RepositoryId, MetaRangeId], found: tuple[Row, ...]) -> None:
+        if len(self._trees) >= _KEPT:
+            self._trees.clear()
+        self._trees[key] = found
 
     async def _read(self, lake: Lake, repository: Repository, path: bytes, entry: Entry) -> HookFile:
         where = path.decode(errors="replace")
@@ -92,7 +103,7 @@ class HookFiles:
         if action is None:
             if entry.size > LARGEST:
                 raise InvalidAction(f"invalid action: {where}: larger than {LARGEST} bytes")
-            text = await _bytes_of(lake, repository, entry)
+            text = await _bytes_of(lake, repository, entry, where=where)
             action = await asyncio.to_thread(parse_action, text, where=where)
             if len(self._parsed) >= _KEPT:
                 self._parsed.clear()
@@ -100,10 +111,13 @@ class HookFiles:
         return HookFile(where, action, key[1:])
 
 
-async def _bytes_of(lake: Lake, repository: Repository, entry: Entry) -> bytes:
+async def _bytes_of(lake: Lake, repository: Repository, entry: Entry, *, where: str) -> bytes:
     """What the object holds, up to a little more than a file may have."""
     store, location = addresses.locate(lake, repository, entry)
-    reader = await store.objects.get(location)
+    try:
+        reader = await store.objects.get(location)
+    except StoredObjectNotFound as error:
+        raise InvalidAction(f"invalid action: {where}: its bytes are not in the store") from error
     pieces, size = [], 0
     try:
         async for piece in reader.body:

@@ -19,7 +19,7 @@ from lakehouse.versioning.events import NoWatch
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakehouse.actions.files import HookFile
+    from lakehouse.actions.files import HookFile, Row
     from lakehouse.actions.runner import Outcome, Runner
     from lakehouse.core.records import Commit, Repository
     from lakehouse.db.statement import Statement
@@ -57,39 +57,41 @@ class FileWatch:
         """As Watch."""
         return bool(await self._files.find(self._lake, self._repository, shown))
 
-    async def before(self, occasion: Occasion, shown: Shown) -> None:
+    async def before(self, occasion: Occasion, shown: Shown) -> bool:
         """As Watch."""
-        files = [
-            file for file in await self._concerned(occasion, shown) if self._key(occasion, file) not in self._asked
-        ]
+        rows = await self._files.find(self._lake, self._repository, shown)
+        concerned = await self._concerned(occasion, rows)
+        files = [file for file in concerned if self._key(occasion, file) not in self._asked]
         if not files:
-            return
+            return bool(rows)
         outcome = await self._run(occasion, files)
         if outcome.error is not None:
             raise HookFailed(outcome.error)
         self._asked |= {self._key(occasion, file) for file in files}
         self._runs.append(outcome.run.id)
+        return True
 
     def note(self, made: Commit) -> Sequence[Statement]:
         """As Watch."""
         return action_runs.set_commit(self._repository.id, self._runs, made.id)
 
-    def after(self, occasion: Occasion, shown: Shown) -> None:
+    def after(self, occasion: Occasion, shown: Shown, *, present: bool = True) -> None:
         """As Watch."""
-        self._lake.background.start(self._told(occasion, shown))
+        if not present:
+            self._files.none_in(self._repository, shown.root)
+        elif not self._files.known_none_in(self._repository, shown.root):
+            self._lake.background.start(self._told(occasion, shown))
 
     async def _told(self, occasion: Occasion, shown: Shown) -> None:
         try:
-            files = await self._concerned(occasion, shown)
+            rows = await self._files.find(self._lake, self._repository, shown)
+            files = await self._concerned(occasion, rows)
             if files:
                 await self._run(occasion, files)
         except LakehouseError as error:
             logger.warning("repository %s: %s hooks: %s", self._repository.name, occasion.event, error)
 
-    async def _concerned(self, occasion: Occasion, shown: Shown) -> list[HookFile]:
-        rows = await self._files.find(self._lake, self._repository, shown)
-        if not rows:
-            return []
+    async def _concerned(self, occasion: Occasion, rows: list[Row]) -> list[HookFile]:
         files = await self._files.read(self._lake, self._repository, rows)
         return [file for file in files if file.action.concerns(occasion.event, occasion.branch)]
 

@@ -8,6 +8,7 @@ signature go to the S3 side, `/api/v1` to the REST side, the rest to a few pages
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lakehouse import __version__
@@ -153,8 +154,11 @@ class Application:
         self._resumer.cancel()
         await self._api.drain()
         await self._lake.tasks.stop()
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._config.shutdown_timeout):
+                await self._lake.background.drain()
+        await self._egress.close()  # what is told to slow listeners after the fact ends here
         await self._lake.background.drain()
-        await self._egress.close()
         await self._audit.stop()
         await self._lake.stores.close()
         await self._lake.db.close()

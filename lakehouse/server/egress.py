@@ -41,6 +41,7 @@ class Egress:
         resolve: Resolve | None = None,
         transport: httpx2.AsyncBaseTransport | None = None,
     ) -> None:
+        self._closed = False
         self._private = private
         self._loopback = loopback
         self._resolve = resolve or _addresses
@@ -79,7 +80,8 @@ class Egress:
             raise Unavailable(f"{url}: no answer within {timeout:g} seconds") from error
 
     async def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections; nothing is sent any more."""
+        self._closed = True
         await self._client.aclose()
 
     async def _send(
@@ -114,6 +116,8 @@ class Egress:
 
     async def _pinned(self, text: str) -> tuple[httpx2.URL, str, str]:
         """The URL with an address that was judged in place of the host, the Host header, and the host's name."""
+        if self._closed:
+            raise Unavailable(f"{text}: not sent, the server stops")
         url = httpx2.URL(text)
         if url.scheme not in ("http", "https") or not url.host or url.userinfo:
             raise Unavailable(f"{text}: not an http or https URL without credentials")
@@ -135,12 +139,12 @@ class Egress:
 async def _read(response: httpx2.Response, url: str, *, whole: bool) -> bytes:
     pieces, size = [], 0
     async for piece in response.aiter_bytes():
-        size += len(piece)
-        if size > LARGEST and not whole:
-            break
-        if size > LARGEST:
-            raise Unavailable(f"{url}: the answer is larger than {LARGEST} bytes")
         pieces.append(piece)
+        size += len(piece)
+        if size > LARGEST:
+            if whole:
+                raise Unavailable(f"{url}: the answer is larger than {LARGEST} bytes")
+            break
     return b"".join(pieces)[:LARGEST]
 
 

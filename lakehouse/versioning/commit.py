@@ -85,7 +85,7 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
             else:
                 taken = tuple(token for token in current.sealed if token in mine)
             head = current.commit_id
-            await watch.before(wanted, Shown(current.tree, taken))
+            hooked = await watch.before(wanted, Shown(current.tree, taken)) or request.source_metarange is not None
             try:
                 made, paths = await _build(lake, repo, current, taken, request, actor)
                 landing = Landing(made, paths, "commit", actor, watch.note)
@@ -93,7 +93,8 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
             except LostRace:
                 continue
             lake.staged.forget(current.id)
-            watch.after(after_commit(Event.POST_COMMIT, current.name, made), Shown(made.root))
+            done = after_commit(Event.POST_COMMIT, current.name, made)
+            watch.after(done, Shown(made.root), present=hooked)
             return made
 
 

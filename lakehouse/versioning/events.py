@@ -74,10 +74,11 @@ class Watch(Protocol):
         """Whether there are any hook files: what is asked of them may take long."""
         ...
 
-    async def before(self, occasion: Occasion, shown: Shown) -> None:
+    async def before(self, occasion: Occasion, shown: Shown) -> bool:
         """Ask whether the operation may go on; what agreed to this event before is not asked again.
 
-        Raises HookFailed, InvalidAction, and what reading the files raises.
+        Returns whether there are any hook files, for this event or others. Raises HookFailed, InvalidAction, and what
+        reading the files raises.
         """
         ...
 
@@ -85,8 +86,10 @@ class Watch(Protocol):
         """What to store in the transaction of the commit that was agreed to."""
         ...
 
-    def after(self, occasion: Occasion, shown: Shown) -> None:
-        """Tell, beside the requests, that the operation was carried out."""
+    def after(self, occasion: Occasion, shown: Shown, *, present: bool = True) -> None:
+        """Tell, beside the requests, that the operation was carried out. `present` False: the caller knows that the
+        tree that is shown has no hook files, because what it was made of has none.
+        """
         ...
 
 
@@ -105,14 +108,15 @@ class NoWatch:
         """As Watch."""
         return False
 
-    async def before(self, occasion: Occasion, shown: Shown) -> None:
+    async def before(self, occasion: Occasion, shown: Shown) -> bool:
         """As Watch."""
+        return False
 
     def note(self, made: Commit) -> Sequence[Statement]:
         """As Watch."""
         return ()
 
-    def after(self, occasion: Occasion, shown: Shown) -> None:
+    def after(self, occasion: Occasion, shown: Shown, *, present: bool = True) -> None:
         """As Watch."""
 
 

@@ -55,6 +55,7 @@ class Watched:
         self._moments = moments
         self._merged = merged
         self._watch = lake.hooks.watch(repository)
+        self._present = True
 
     async def present(self, branch: Branch) -> bool:
         """Whether there are hook files, as far as can be told beforehand."""
@@ -73,7 +74,9 @@ class Watched:
             if await self._watch.present(shown):
                 await tree.flush()
                 await self._lake.db.apply(commits.insert(self._repository.id, made, paths))
-        await self._watch.before(occasion, shown)
+        present = await self._watch.before(occasion, shown)
+        if self._merged is not None:
+            self._present = present or await self._watch.present(Shown(head.root))
 
     def note(self, made: Commit) -> Sequence[Statement]:
         """As Watch."""
@@ -84,7 +87,7 @@ class Watched:
         occasion = after_commit(self._moments.post, self._branch, made)
         if self._merged is not None:
             occasion = msgspec.structs.replace(occasion, merge_source=self._merged[1])
-        self._watch.after(occasion, Shown(made.root))
+        self._watch.after(occasion, Shown(made.root), present=self._present)
 
     def _root(self, head: MetaRangeId) -> MetaRangeId:
         return head if self._merged is None else self._merged[0].root

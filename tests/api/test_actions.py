@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lakehouse.versioning.events import Event
-from tests.api.conftest import Repo, make, refused
+from tests.api.conftest import KEY, SECRET, Hands, Repo, make, refused, started
 from tests.api.people import allow, as_user, make_user
 from tests.webhooks import webhook_target
 
@@ -438,3 +438,22 @@ async def test_who_may_look(repo, server, api) -> None:
         refused(await client.get(f"{repo.url}/actions/runs"), 401, "insufficient permissions")
         await allow(api, user, "ci:ReadAction", on=f"arn:lakefs:fs:::repository/{repo.name}")
         assert (await client.get(f"{repo.url}/actions/runs")).status_code == 200
+
+
+async def test_slow_listeners_do_not_hold_up_the_end_of_the_server(tmp_path, target) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def never(_: Asked) -> tuple[int, bytes]:
+        asked.set()
+        await gone.wait()
+        return 200, b""
+
+    target.answers["/slow"] = never
+    server = await started(tmp_path, Hands(), shutdown_timeout=0.0)
+    async with server.client(auth=(KEY, SECRET)) as client:
+        repo = await make(client)
+        await install(repo, action("post-commit", url=target.url + "/slow", timeout="1h"))
+        await repo.commit()
+        await asked.wait()
+    await server.application.stop()
+    gone.set()

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import httpx2
 import pytest
 
@@ -104,3 +106,35 @@ async def test_names_that_nobody_knows() -> None:
     with pytest.raises(Unavailable):
         await made.get("http://no-such-host.invalid/")
     await made.close()
+
+
+async def test_requests_of_hooks() -> None:
+    made, seen = egress("127.0.0.1", loopback=True, answer=httpx2.Response(302, content=b"x" * (LARGEST + 5)))
+    headers = {"X-Mine": "1", "Host": "other.example", "content-length": "7", "Transfer-Encoding": "chunked"}
+    status, body = await made.request("POST", "http://hooks.example/a?b=c", headers=headers, body=b"{}", timeout=5)
+    assert (status, len(body)) == (302, LARGEST)
+    [request] = seen
+    assert request.headers["host"] == "hooks.example"
+    assert request.headers["content-length"] == "2"
+    assert request.headers["x-mine"] == "1"
+    assert "transfer-encoding" not in request.headers
+    for wrong in ({"X": "a\u20ac"}, {"\u20ac": "x"}):
+        with pytest.raises(Unavailable):
+            await made.request("POST", "http://hooks.example/", headers=wrong, body=b"", timeout=5)
+
+
+async def test_a_request_of_a_hook_ends_in_time() -> None:
+    async def never(host: str, port: int) -> list[str]:
+        await asyncio.Event().wait()
+        return []
+
+    with pytest.raises(Unavailable, match="no answer within 0 seconds"):
+        await Egress(resolve=never).request("POST", "http://hooks.example/", headers={}, body=b"", timeout=0)
+
+
+async def test_nothing_is_sent_once_it_is_closed() -> None:
+    made, seen = egress("93.184.216.34")
+    await made.close()
+    with pytest.raises(Unavailable, match="the server stops"):
+        await made.get("https://login.example/")
+    assert seen == []
