@@ -72,6 +72,7 @@ async def test_no_secret_is_in_it(api, server) -> None:
 
 
 async def test_the_log_is_whole(api, server) -> None:
+    await make_user(api)
     await server.application._audit.flush()
     report = await made(api.get("/auth/audit/verify"), 200)
     assert report["whole"] is True

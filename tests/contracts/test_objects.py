@@ -185,7 +185,8 @@ async def test_many_creators_and_one_winner(store):
 async def test_write_once(store):
     first = await store.put(at("k"), b"bytes", mode=PutMode.ONCE)
     again = await store.put(at("k"), b"bytes", mode=PutMode.ONCE)
-    assert (again.etag, again.size, int(again.modified)) == (first.etag, first.size, int(first.modified))
+    assert (again.etag, again.size) == (first.etag, first.size)
+    assert again.modified == pytest.approx(first.modified, abs=5)  # a store may tell its own time, or only later
     with pytest.raises(ContentDiffers):
         await store.put(at("k"), b"other", mode=PutMode.ONCE)
     assert await read(store, "k") == b"bytes"
