@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from lakehouse.core.ids import MetaRangeId, RepositoryId
     from lakehouse.core.records import Entry, Repository
+    from lakehouse.tree.store import NodeStore
     from lakehouse.versioning.events import Shown
     from lakehouse.versioning.lake import Lake
 
@@ -56,7 +57,7 @@ class HookFiles:
 
     async def find(self, lake: Lake, repository: Repository, shown: Shown) -> list[Row]:
         """Paths and packed entries of the files, in order of path. Raises InvalidAction when they are too many."""
-        committed = await self._of_tree(lake, repository, shown.root)
+        committed = await self._of_tree(shown.tree or lake.tree(repository), repository, shown.root)
         if not shown.tokens:
             return list(committed)
         staged = await _staged(lake, shown)
@@ -77,11 +78,10 @@ class HookFiles:
         """The files. Raises InvalidAction, and what the store raises."""
         return [await self._read(lake, repository, path, unpack(packed)) for path, packed in rows]
 
-    async def _of_tree(self, lake: Lake, repository: Repository, root: MetaRangeId) -> tuple[Row, ...]:
+    async def _of_tree(self, tree: NodeStore, repository: Repository, root: MetaRangeId) -> tuple[Row, ...]:
         key = (repository.id, root)
         found = self._trees.get(key)
         if found is None:
-            tree = lake.tree(repository)
 
             async def fetch(*, start: bytes) -> list[Row]:
                 paths, values = await scan(tree, root, start=start, prefix=FOLDER, limit=_PAGE)

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from lakehouse.core.ids import EMPTY_TREE, MetaRangeId, StagingToken
+from lakehouse.tree.store import NodeStore
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -61,10 +62,14 @@ class Occasion(msgspec.Struct, frozen=True):
 
 
 class Shown(msgspec.Struct, frozen=True):
-    """What the hook files of an occasion are read from: staged rows, the newest token first, over a tree."""
+    """What the hook files of an occasion are read from: staged rows, the newest token first, over a tree.
+
+    `tree`: where its nodes are read, when they are not stored yet.
+    """
 
     root: MetaRangeId = EMPTY_TREE
     tokens: tuple[StagingToken, ...] = ()
+    tree: NodeStore | None = None
 
 
 class Watch(Protocol):

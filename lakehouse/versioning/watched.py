@@ -66,7 +66,7 @@ class Watched:
 
         Raises as Watch.
         """
-        shown = Shown(self._root(head.root))
+        shown = Shown(self._root(head.root), tree=tree)
         occasion = before_commit(self._moments.pre, self._branch, made)
         if self._merged is not None:
             commit, ref = self._merged
@@ -76,7 +76,7 @@ class Watched:
                 await self._lake.db.apply(commits.insert(self._repository.id, made, paths))
         present = await self._watch.before(occasion, shown)
         if self._merged is not None:
-            self._present = present or await self._watch.present(Shown(head.root))
+            self._present = present or await self._watch.present(Shown(head.root, tree=tree))
 
     def note(self, made: Commit) -> Sequence[Statement]:
         """As Watch."""
