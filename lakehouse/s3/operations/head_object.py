@@ -12,13 +12,18 @@ from lakehouse.s3.context import location
 from lakehouse.s3.headers import object_headers, overrides
 
 if TYPE_CHECKING:
+    from lakehouse.objects.port import ObjectInfo
     from lakehouse.s3.context import Physical
     from lakehouse.s3.request import S3Request
 
 
 async def head_object(physical: Physical, request: S3Request) -> Answer:
     """What GetObject would answer, without the bytes."""
-    info = await physical.store.head(location(request))
+    return head_answer(request, await physical.store.head(location(request)))
+
+
+def head_answer(request: S3Request, info: ObjectInfo) -> Answer:
+    """The headers of an object or of a range of it. Raises PreconditionFailed, RangeNotSatisfiable."""
     headers = sandboxed({**object_headers(info), **overrides(request)})
     if not check_read(request.headers, info):
         return Answer(304, {"etag": headers["etag"]})
