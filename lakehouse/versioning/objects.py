@@ -25,6 +25,7 @@ from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.entry import pack, unpack
 from lakehouse.meta import staging
 from lakehouse.versioning import addresses, compact, lookup, resolve, writing
+from lakehouse.versioning.copying import copy_bytes
 from lakehouse.versioning.protection import require_writable
 from lakehouse.versioning.staging import Linked
 
@@ -121,26 +122,11 @@ async def copy_object(
     repo, seen = await resolve.branch(lake, repository, branch)
     await require_writable(lake, repo, seen.name, force=force)
     _, source = await lookup.entry_at_ref(lake, repository, source_ref or branch, source_path)
-    store, location = addresses.locate(lake, repo, source)
-    place = lake.place(repo)
-    address = addresses.fresh(lake.clock())
-    try:
-        if store is place.store:
-            await store.objects.copy(location, place.locate(address))
-        else:
-            reader = await store.objects.get(location)
-            try:
-                await place.store.objects.put(
-                    place.locate(address), reader.body, size=reader.length, content_type=source.content_type
-                )
-            finally:
-                await reader.close()
-    except StoredObjectNotFound as error:
-        raise DataMissing from error
+    address = await copy_bytes(lake, (repo, source), repo, content_type=source.content_type)
     entry = msgspec.structs.replace(source, address=address, kind=AddressKind.RELATIVE, store="", mtime=lake.now)
     await lake.db.apply(staging.put(seen.id, path, pack(entry)))
     compact.staged(lake, repo, seen, 1)
-    return Linked(path, entry, place.uri + address)
+    return Linked(path, entry, lake.place(repo).uri + address)
 
 
 async def delete_object(

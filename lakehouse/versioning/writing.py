@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import (
-    DataMissing,
     FailedPrecondition,
     LostRace,
     NotFound,
     ObjectNotFound,
     PreconditionFailed,
     StorageUnavailable,
-    StoredObjectNotFound,
 )
 from lakehouse.core.ids import EntryPath
 from lakehouse.core.records import AddressKind, Branch, Entry, Repository
 from lakehouse.format.entry import pack, unpack
 from lakehouse.meta import staging
 from lakehouse.versioning import addresses, compact, lookup
+from lakehouse.versioning.copying import copy_bytes
 from lakehouse.versioning.protection import require_not_read_only, require_writable
 
 if TYPE_CHECKING:
@@ -118,20 +117,7 @@ async def copy(
     """Copy an object's bytes, also from another repository, to a fresh address and stage them. `change` is applied to
     the new entry before. Raises DataMissing, PreconditionFailed.
     """
-    where = lake.place(place.repository)
-    store, location = addresses.locate(lake, *source)
-    address = addresses.fresh(lake.clock())
-    try:
-        if store is where.store:
-            await store.objects.copy(location, where.locate(address))
-        else:
-            reader = await store.objects.get(location)
-            try:
-                await where.store.objects.put(where.locate(address), reader.body, size=reader.length)
-            finally:
-                await reader.close()
-    except StoredObjectNotFound as error:
-        raise DataMissing from error
+    address = await copy_bytes(lake, source, place.repository)
     moved = msgspec.structs.replace(source[1], address=address, kind=AddressKind.RELATIVE, store="", mtime=lake.now)
     entry = change(moved)
     await _stage_or_drop(lake, place, entry, condition=condition)
