@@ -12,10 +12,12 @@ from lakehouse.db.postgres import PostgresDatabase
 from lakehouse.db.sqlite import SqliteDatabase
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.store import NodeCache
-from lakehouse.versioning import commit, diff, listing, staging
+from lakehouse.versioning.commits import commit
+from lakehouse.versioning.history import diff
 from lakehouse.versioning.lake import Actor, Lake
-from lakehouse.versioning.stores import Store, Stores
-from lakehouse.versioning.turns import Turn
+from lakehouse.versioning.objects import listing, staging
+from lakehouse.versioning.state.stores import Store, Stores
+from lakehouse.versioning.state.turns import Turn
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -19,7 +19,7 @@ from lakehouse.core.paths import after_prefix, grouped, successor
 from lakehouse.format.entry import unpack
 from lakehouse.meta import staging
 from lakehouse.tree.lookup import scan
-from lakehouse.versioning import addresses
+from lakehouse.versioning.objects import addresses
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -27,8 +27,8 @@ if TYPE_CHECKING:
     from lakehouse.core.ids import MetaRangeId, RepositoryId
     from lakehouse.core.records import Entry, Repository
     from lakehouse.tree.store import NodeStore
-    from lakehouse.versioning.events import Shown
     from lakehouse.versioning.lake import Lake
+    from lakehouse.versioning.state.events import Shown
 
     Row = tuple[bytes, bytes]
     Fetch = Callable[..., Awaitable[list[Row]]]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.actions.files import HookFiles
 from lakehouse.core.errors import HookFailed, LakehouseError
 from lakehouse.meta import action_runs
-from lakehouse.versioning.events import NoWatch
+from lakehouse.versioning.state.events import NoWatch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from lakehouse.actions.runner import Outcome, Runner
     from lakehouse.core.records import Commit, Repository
     from lakehouse.db.statement import Statement
-    from lakehouse.versioning.events import Event, Occasion, Shown, Watch
     from lakehouse.versioning.lake import Lake
+    from lakehouse.versioning.state.events import Event, Occasion, Shown, Watch
 
 logger = logging.getLogger(__name__)
 

@@ -16,8 +16,8 @@ import yaml
 
 from lakehouse.actions.condition import Condition, parse_condition
 from lakehouse.core.errors import InvalidAction, InvalidArgument
-from lakehouse.versioning.events import Event
-from lakehouse.versioning.glob import parse_glob
+from lakehouse.versioning.state.events import Event
+from lakehouse.versioning.state.glob import parse_glob
 
 LARGEST = 64 << 10
 """Bytes of a hook file."""

@@ -11,7 +11,9 @@ from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.core.errors import MissingValue
 from lakehouse.core.paths import parse_path, parse_prefix
-from lakehouse.versioning import branches, diff, pick, reflog, reset
+from lakehouse.versioning.commits import pick, reset
+from lakehouse.versioning.history import diff, reflog
+from lakehouse.versioning.refs import branches
 from lakehouse.wire.branches import Move, MoveList, Ref
 from lakehouse.wire.paging import page_of
 

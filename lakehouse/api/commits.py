@@ -11,8 +11,9 @@ from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.core import records
 from lakehouse.core.ids import CommitId, MetaRangeId
-from lakehouse.versioning import commit as engine
-from lakehouse.versioning import commit_record, resolve
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import commit as engine
+from lakehouse.versioning.commits import commit_record
 
 if TYPE_CHECKING:
     from lakehouse.api.services import Services

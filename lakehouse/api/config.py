@@ -18,7 +18,7 @@ from lakehouse.wire.config import (
 if TYPE_CHECKING:
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
-    from lakehouse.versioning.stores import Store
+    from lakehouse.versioning.state.stores import Store
 
 
 async def get_config(services: Services, call: Call[None, None]) -> Config:

@@ -12,7 +12,7 @@ from lakehouse.api.services import actor
 from lakehouse.api.times import wire_time
 from lakehouse.asgi.responses import Response
 from lakehouse.meta.tasks import TaskState
-from lakehouse.versioning import dump, restore
+from lakehouse.versioning.work import dump, restore
 from lakehouse.wire import dumps as wire
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from lakehouse.api.services import actor
 from lakehouse.api.times import wire_time
 from lakehouse.gc import collect, prepare, rules, running
 from lakehouse.meta.tasks import TaskState
-from lakehouse.versioning import addresses, resolve
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import addresses
 from lakehouse.wire import gc as wire
 from lakehouse.wire.errors import Error
 

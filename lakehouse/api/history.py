@@ -9,10 +9,10 @@ from msgspec import UNSET
 
 from lakehouse.api import shapes
 from lakehouse.core.paths import parse_path, parse_prefix
-from lakehouse.versioning import history
-from lakehouse.versioning.addresses import absolute
-from lakehouse.versioning.listing import Query
-from lakehouse.versioning.staging import Linked
+from lakehouse.versioning.history import history
+from lakehouse.versioning.objects.addresses import absolute
+from lakehouse.versioning.objects.listing import Query
+from lakehouse.versioning.objects.staging import Linked
 from lakehouse.wire.history import Blame, BlameList, PathChange, PathChangeList
 from lakehouse.wire.paging import page_of
 

@@ -10,8 +10,8 @@ from msgspec import UNSET
 from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.api.times import wire_time
-from lakehouse.versioning import importing
-from lakehouse.versioning.import_sources import Source, SourceKind
+from lakehouse.versioning.work import importing
+from lakehouse.versioning.work.import_sources import Source, SourceKind
 from lakehouse.wire import imports as wire
 from lakehouse.wire.errors import Error
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from lakehouse.asgi.responses import JSON_HEADERS, Response, json_bytes, redirection
 from lakehouse.asgi.streaming import DEFAULT_TYPE, SAFETY
 from lakehouse.core.errors import DataMissing, InvalidArgument, StoredObjectNotFound
-from lakehouse.versioning import addresses, resolve
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import addresses
 from lakehouse.wire.metadata import StorageURI
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from lakehouse.asgi.ranges import parse_range
 from lakehouse.asgi.responses import Response
 from lakehouse.core.errors import InvalidArgument, MissingValue
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import presigned_uploads
+from lakehouse.versioning.objects import presigned_uploads
 from lakehouse.wire.multipart import PresignMultipartUpload, UploadTo
 
 if TYPE_CHECKING:

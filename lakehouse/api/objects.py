@@ -19,7 +19,8 @@ from lakehouse.asgi.streaming import ObjectFacts, head_response, not_modified_re
 from lakehouse.core.errors import LakehouseError, Unsupported
 from lakehouse.core.paths import parse_path
 from lakehouse.objects.port import ByteRange
-from lakehouse.versioning import listing, lookup, objects, resolve, staging
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import listing, lookup, objects, staging
 from lakehouse.versioning.protection import require_writable
 from lakehouse.wire.errors import ObjectError, ObjectErrorList
 from lakehouse.wire.objects import UnderlyingObjectProperties

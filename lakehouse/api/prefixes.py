@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from lakehouse.api import shapes
 from lakehouse.core.paths import parse_prefix
-from lakehouse.versioning import prefixes, usage
+from lakehouse.versioning.objects import prefixes
+from lakehouse.versioning.staged import usage
 from lakehouse.wire.prefixes import PrefixUsage
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from lakehouse.api.services import Services
     from lakehouse.asgi.call import Call
-    from lakehouse.versioning.protection_cache import Rules
+    from lakehouse.versioning.state.protection_cache import Rules
     from lakehouse.wire.protection import BranchProtectionRuleDeletion
 
 

@@ -11,7 +11,7 @@ from lakehouse.api import times
 from lakehouse.api.services import actor
 from lakehouse.core.errors import BadPullRequestStatus
 from lakehouse.core.records import PullRequestStatus
-from lakehouse.versioning import pulls, reviews
+from lakehouse.versioning.pulls import pulls, reviews
 from lakehouse.wire import pulls as wire
 from lakehouse.wire.paging import page_of
 from lakehouse.wire.refs import MergeResult, MergeSummary

@@ -10,9 +10,11 @@ from msgspec import UNSET, UnsetType
 from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.core.paths import parse_path, parse_prefix
-from lakehouse.versioning import choices, conflicts, diff, listing, log, merge
-from lakehouse.versioning.addresses import absolute
-from lakehouse.versioning.staging import Linked
+from lakehouse.versioning.commits import choices, merge
+from lakehouse.versioning.history import conflicts, diff, log
+from lakehouse.versioning.objects import listing
+from lakehouse.versioning.objects.addresses import absolute
+from lakehouse.versioning.objects.staging import Linked
 from lakehouse.wire.paging import page_of
 from lakehouse.wire.refs import (
     FindMergeBaseResult,

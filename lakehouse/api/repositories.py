@@ -9,7 +9,8 @@ from msgspec import UNSET
 
 from lakehouse.api import shapes
 from lakehouse.api.services import actor
-from lakehouse.versioning import repositories, resolve, sample
+from lakehouse.versioning import resolve
+from lakehouse.versioning.refs import repositories, sample
 from lakehouse.wire.paging import page_of
 from lakehouse.wire.repositories import RepositoryList
 

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.api.services import actor
-from lakehouse.versioning import reviews
+from lakehouse.versioning.pulls import reviews
 from lakehouse.wire import reviews as wire
 
 if TYPE_CHECKING:

@@ -9,9 +9,9 @@ from msgspec import UNSET
 
 from lakehouse.core.paths import parse_prefix
 from lakehouse.core.records import AddressKind, Change, ChangeKind, CommonPrefix, PathEntry
-from lakehouse.versioning import addresses
-from lakehouse.versioning.listing import Query
-from lakehouse.versioning.staging import Linked, Presign
+from lakehouse.versioning.objects import addresses
+from lakehouse.versioning.objects.listing import Query
+from lakehouse.versioning.objects.staging import Linked, Presign
 from lakehouse.wire import branches, commits, diffs, objects, repositories, staging
 from lakehouse.wire.paging import page_of
 

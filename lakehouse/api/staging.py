@@ -16,7 +16,7 @@ from lakehouse.asgi.items import ItemReader
 from lakehouse.asgi.responses import PACKED_HEADERS, Response, packed_bytes
 from lakehouse.core.errors import InvalidArgument, StagingMoved
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import batches, staging
+from lakehouse.versioning.objects import batches, staging
 from lakehouse.wire.packed import PAGE, wants_packed
 from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
 

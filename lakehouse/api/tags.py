@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.api import shapes
-from lakehouse.versioning import branches, tags
+from lakehouse.versioning.refs import branches, tags
 from lakehouse.wire.branches import Ref
 
 if TYPE_CHECKING:

@@ -54,7 +54,7 @@ async def _run(config: Config, names: tuple[str, ...], options: Options, *, forg
 
 
 async def _all(lake: Any) -> list[str]:
-    from lakehouse.versioning.repositories import list_repositories
+    from lakehouse.versioning.refs.repositories import list_repositories
 
     found: list[str] = []
     while True:

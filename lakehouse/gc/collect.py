@@ -25,9 +25,9 @@ from lakehouse.gc.sorting import HELD
 from lakehouse.meta import collection, leases, repositories
 from lakehouse.meta.collection import Candidate
 from lakehouse.versioning import resolve
-from lakehouse.versioning.addresses import DATA, spellings_around
-from lakehouse.versioning.repositories import marked_by
-from lakehouse.versioning.sweep_guard import deleting_nodes
+from lakehouse.versioning.objects.addresses import DATA, spellings_around
+from lakehouse.versioning.refs.repositories import marked_by
+from lakehouse.versioning.staged.sweep_guard import deleting_nodes
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator, Sequence
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from lakehouse.core.records import Repository
     from lakehouse.objects.port import StoredObject
     from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.stores import Place
+    from lakehouse.versioning.state.stores import Place
 
 MARGIN = 7_200
 """Seconds added to an address's validity: clocks differ, and requests take their time."""

@@ -23,8 +23,8 @@ from lakehouse.gc.rules import stored_rules
 from lakehouse.gc.sorting import SortedSet
 from lakehouse.meta import collection, staging
 from lakehouse.tree.store import NodeCache, NodeStore
-from lakehouse.versioning.addresses import INTERNAL
-from lakehouse.versioning.sweeping import KEPT
+from lakehouse.versioning.objects.addresses import INTERNAL
+from lakehouse.versioning.work.sweeping import KEPT
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -21,17 +21,17 @@ from lakehouse.gc.retention import retained
 from lakehouse.gc.rules import stored_rules
 from lakehouse.meta import collection, repositories, staging
 from lakehouse.versioning import resolve
-from lakehouse.versioning.addresses import INTERNAL
+from lakehouse.versioning.objects.addresses import INTERNAL
 from lakehouse.versioning.protection import require_not_read_only
-from lakehouse.versioning.tasks import NewTask
-from lakehouse.versioning.working import find_task, start_task
+from lakehouse.versioning.state.tasks import NewTask
+from lakehouse.versioning.work.working import find_task, start_task
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import RepositoryId, StagingToken
     from lakehouse.core.records import Repository
     from lakehouse.meta.tasks import Task
     from lakehouse.versioning.lake import Actor, Lake
-    from lakehouse.versioning.tasks import Handle
+    from lakehouse.versioning.state.tasks import Handle
 
 FOLDER = INTERNAL + "retention/gc/"
 PREPARE = "gc_prepare_commits"

@@ -11,13 +11,13 @@ from lakehouse.core.ordered_ids import ascending_id
 from lakehouse.gc.collect import Options, collect_garbage
 from lakehouse.meta import repositories
 from lakehouse.versioning import resolve
-from lakehouse.versioning.tasks import NewTask
-from lakehouse.versioning.working import find_task, start_task
+from lakehouse.versioning.state.tasks import NewTask
+from lakehouse.versioning.work.working import find_task, start_task
 
 if TYPE_CHECKING:
     from lakehouse.meta.tasks import Task
     from lakehouse.versioning.lake import Actor, Lake
-    from lakehouse.versioning.tasks import Handle
+    from lakehouse.versioning.state.tasks import Handle
 
 COLLECT = "gc"
 """The kind of these tasks."""

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import ConditionUnsupported
-from lakehouse.versioning.writing import ANYWAY, Condition
+from lakehouse.versioning.objects.writing import ANYWAY, Condition
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -39,11 +39,11 @@ from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
 from lakehouse.server.storage import open_stores, s3_side
-from lakehouse.versioning.dump import DUMP, dump_in_background
-from lakehouse.versioning.importing import IMPORT, import_objects
-from lakehouse.versioning.restore import RESTORE, restore_in_background
-from lakehouse.versioning.sweeping import sweep_for_ever
-from lakehouse.versioning.working import resume_for_ever
+from lakehouse.versioning.work.dump import DUMP, dump_in_background
+from lakehouse.versioning.work.importing import IMPORT, import_objects
+from lakehouse.versioning.work.restore import RESTORE, restore_in_background
+from lakehouse.versioning.work.sweeping import sweep_for_ever
+from lakehouse.versioning.work.working import resume_for_ever
 from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from lakehouse.s3.app import S3App
     from lakehouse.server.egress import Egress
     from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.working import LakeWork
+    from lakehouse.versioning.work.working import LakeWork
 
 
 WORKS: dict[str, LakeWork] = {

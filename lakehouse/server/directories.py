@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import BadConfiguration
 from lakehouse.objects.directory import DirectoryStore
-from lakehouse.versioning.stores import Store
+from lakehouse.versioning.state.stores import Store
 
 if TYPE_CHECKING:
     from lakehouse.config.model import Config

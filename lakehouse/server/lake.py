@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
     from lakehouse.db.port import Database
-    from lakehouse.versioning.stores import Stores
+    from lakehouse.versioning.state.stores import Stores
 
 
 def lake_over(config: Config, db: Database, stores: Stores, ring: KeyRing, *, clock: Clock) -> Lake:

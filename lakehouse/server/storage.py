@@ -20,8 +20,8 @@ from lakehouse.s3.context import Buckets
 from lakehouse.server.directories import open_directories
 from lakehouse.tree.disk import DiskCache
 from lakehouse.tree.store import NodeCache
-from lakehouse.versioning.addresses import is_data
-from lakehouse.versioning.stores import Store, Stores
+from lakehouse.versioning.objects.addresses import is_data
+from lakehouse.versioning.state.stores import Store, Stores
 
 if TYPE_CHECKING:
     from collections.abc import Callable

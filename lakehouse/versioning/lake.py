@@ -13,22 +13,22 @@ from lakehouse.core.pace import Pace
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
-from lakehouse.versioning.commit_cache import CommitCache
-from lakehouse.versioning.events import Hooks, NoHooks
-from lakehouse.versioning.held_nodes import HeldNodes
-from lakehouse.versioning.protection_cache import ProtectionCache
-from lakehouse.versioning.staged_rows import StagedRows
-from lakehouse.versioning.stores import Stores
-from lakehouse.versioning.tasks import Tasks
-from lakehouse.versioning.turns import Background, Turns
+from lakehouse.versioning.state.commit_cache import CommitCache
+from lakehouse.versioning.state.events import Hooks, NoHooks
+from lakehouse.versioning.state.held_nodes import HeldNodes
+from lakehouse.versioning.state.protection_cache import ProtectionCache
+from lakehouse.versioning.state.staged_rows import StagedRows
+from lakehouse.versioning.state.stores import Stores
+from lakehouse.versioning.state.tasks import Tasks
+from lakehouse.versioning.state.turns import Background, Turns
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
 
     from lakehouse.core.ids import BranchId
     from lakehouse.core.records import Repository
-    from lakehouse.versioning.stores import Place
-    from lakehouse.versioning.turns import Turn
+    from lakehouse.versioning.state.stores import Place
+    from lakehouse.versioning.state.turns import Turn
 
 S = TypeVar("S", bound=NodeStore)
 DAY = 86_400

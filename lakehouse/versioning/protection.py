@@ -11,8 +11,8 @@ import msgspec
 from lakehouse.core.errors import ProtectedBranch, ReadOnlyRepository, RepositoryInDeletion
 from lakehouse.core.records import Repository, RepositoryState
 from lakehouse.meta import repositories, settings
-from lakehouse.versioning.glob import parse_glob
-from lakehouse.versioning.protection_cache import PROTECTION_KEY, Rules, stored_rules
+from lakehouse.versioning.state.glob import parse_glob
+from lakehouse.versioning.state.protection_cache import PROTECTION_KEY, Rules, stored_rules
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import BranchName

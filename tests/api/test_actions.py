@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from lakehouse.versioning.events import Event
+from lakehouse.versioning.state.events import Event
 from tests.api.conftest import KEY, SECRET, Hands, Repo, make, refused, started
 from tests.api.people import allow, as_user, make_user
 from tests.webhooks import webhook_target

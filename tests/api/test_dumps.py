@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse.versioning.dump import FOLDER, MANIFEST
+from lakehouse.versioning.work.dump import FOLDER, MANIFEST
 from tests.api.conftest import Repo, make, refused
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +84,7 @@ async def test_as_tasks(server, filled) -> None:
 
 async def test_a_restore_that_was_cut_off_begins_again(server, filled, monkeypatch) -> None:
     from lakehouse.core.errors import StorageUnavailable
-    from lakehouse.versioning import restore
+    from lakehouse.versioning.work import restore
 
     dump = await filled.done("PUT", "/refs/dump")
     copy = await again(filled)

@@ -9,7 +9,7 @@ import pytest
 
 from lakehouse.gc.collect import GRACE, MARGIN
 from lakehouse.gc.prepare import prepare_uncommitted
-from lakehouse.versioning.sweeping import sweep
+from lakehouse.versioning.work.sweeping import sweep
 from tests.api.conftest import Repo, refused
 
 pytestmark = pytest.mark.anyio

@@ -239,7 +239,7 @@ async def test_an_import_goes_on_after_a_restart(tmp_path) -> None:
     await first.application.stop()
     second = await started(tmp_path / "data", clock)
     from lakehouse.server.app import WORKS
-    from lakehouse.versioning.working import resume_tasks
+    from lakehouse.versioning.work.working import resume_tasks
 
     clock.now += 1
     await resume_tasks(second.application._lake, WORKS)

@@ -74,7 +74,7 @@ async def test_approvals_and_checks(server, api, repo, pull) -> None:
 
 
 async def test_what_moves_on_while_it_is_merged_is_not_merged(server, repo, pull, monkeypatch) -> None:
-    from lakehouse.versioning import reviews
+    from lakehouse.versioning.pulls import reviews
 
     require = reviews.require_ready
     reviewed = await repo.head("dev")

@@ -18,7 +18,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import branches, commit, listing, merge, objects, resolve, staging
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import commit, merge
+from lakehouse.versioning.objects import listing, objects, staging
+from lakehouse.versioning.refs import branches
 from tests.bench.scaling import ANN, REPO, fill, lake_in, memory_mib, path_of
 
 if TYPE_CHECKING:

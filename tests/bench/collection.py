@@ -23,8 +23,8 @@ from lakehouse.objects.memory import MemoryStore
 from lakehouse.objects.port import ObjectInfo, StoredObject
 from lakehouse.tree.build import build
 from lakehouse.versioning import resolve
-from lakehouse.versioning.commit import make
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.commits.commit import make
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.bench.import_ import peak
 from tests.lakes import Hands, open_lake
 

@@ -19,8 +19,12 @@ from pathlib import Path
 
 from lakehouse.format.entry import pack
 from lakehouse.meta import staging
-from lakehouse.versioning import branches, commit, history, listing, log, merge, resolve
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import commit, merge
+from lakehouse.versioning.history import history, log
+from lakehouse.versioning.objects import listing
+from lakehouse.versioning.refs import branches
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.lakes import ANN, Hands, open_lake
 from tests.postgres import cluster
 

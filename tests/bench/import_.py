@@ -21,9 +21,10 @@ import msgspec
 from lakehouse.meta.tasks import TaskState
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.objects.port import ObjectInfo, StoredObject
-from lakehouse.versioning import importing, resolve, working
-from lakehouse.versioning.import_sources import Source, SourceKind
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning import resolve
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.work import importing, working
+from lakehouse.versioning.work.import_sources import Source, SourceKind
 from tests.lakes import ANN, open_lake
 
 OBJECTS = 1_000_000

@@ -19,8 +19,10 @@ from pathlib import Path
 from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.entry import pack
 from lakehouse.meta import staging
-from lakehouse.versioning import prefixes, resolve, usage
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import prefixes
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.staged import usage
 from tests.lakes import Hands, commit_all, open_lake
 
 

@@ -37,10 +37,15 @@ from lakehouse.format.entry import pack
 from lakehouse.objects.local import open_local_store
 from lakehouse.tree.build import build
 from lakehouse.tree.store import NodeCache
-from lakehouse.versioning import batches, branches, commit, diff, listing, merge, objects, resolve, staging, tags, usage
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import commit, merge
+from lakehouse.versioning.history import diff
 from lakehouse.versioning.lake import Actor, Lake
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
-from lakehouse.versioning.stores import Store, Stores
+from lakehouse.versioning.objects import batches, listing, objects, staging
+from lakehouse.versioning.refs import branches, tags
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.staged import usage
+from lakehouse.versioning.state.stores import Store, Stores
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -25,22 +25,14 @@ from lakehouse.core.errors import (
 from lakehouse.core.paths import parse_path
 from lakehouse.meta import refs
 from lakehouse.objects.memory import MemoryStore
-from lakehouse.versioning import (
-    batches,
-    branches,
-    compact,
-    fold,
-    merge,
-    objects,
-    prefixes,
-    repositories,
-    reset,
-    resolve,
-    staging,
-    sweeping,
-)
-from lakehouse.versioning.repositories import RepositoryRequest
-from lakehouse.versioning.turns import LEASE
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import compact, merge, reset
+from lakehouse.versioning.objects import batches, objects, prefixes, staging
+from lakehouse.versioning.refs import branches, repositories
+from lakehouse.versioning.refs.repositories import RepositoryRequest
+from lakehouse.versioning.staged import fold
+from lakehouse.versioning.state.turns import LEASE
+from lakehouse.versioning.work import sweeping
 from tests.crash.ports import Died, DyingDatabase, DyingStore, Fuse
 from tests.lakes import ANN, Hands, commit_all, lake_on, link, open_lake, put, seal, shown
 

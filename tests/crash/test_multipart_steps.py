@@ -15,9 +15,10 @@ import pytest
 from lakehouse.core.errors import PreconditionFailed, UploadNotFound
 from lakehouse.core.paths import parse_path
 from lakehouse.objects.local import open_local_store
-from lakehouse.versioning import multipart, repositories, writing
-from lakehouse.versioning.repositories import RepositoryRequest
-from lakehouse.versioning.stores import Stores
+from lakehouse.versioning.objects import multipart, writing
+from lakehouse.versioning.refs import repositories
+from lakehouse.versioning.refs.repositories import RepositoryRequest
+from lakehouse.versioning.state.stores import Stores
 from tests.crash.ports import Died, DyingDatabase, DyingStore, DyingUploads, Fuse
 from tests.lakes import error_of, open_lake, shown
 

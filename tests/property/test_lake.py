@@ -28,24 +28,14 @@ from lakehouse.core.errors import (
 from lakehouse.core.paths import grouped
 from lakehouse.core.records import PathEntry
 from lakehouse.meta import staging as staged_rows
-from lakehouse.versioning import (
-    branches,
-    commit,
-    compact,
-    conflicts,
-    diff,
-    listing,
-    merge,
-    objects,
-    pick,
-    prefixes,
-    reset,
-    resolve,
-    sweeping,
-    tags,
-    usage,
-)
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import commit, compact, merge, pick, reset
+from lakehouse.versioning.history import conflicts, diff
+from lakehouse.versioning.objects import listing, objects, prefixes
+from lakehouse.versioning.refs import branches, tags
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.staged import usage
+from lakehouse.versioning.work import sweeping
 from tests.lakes import ANN, error_of, link, open_lake, seal
 
 REPO = "lakes"

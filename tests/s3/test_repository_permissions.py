@@ -16,7 +16,7 @@ from lakehouse.s3.repository.list_buckets import bucket_names
 from lakehouse.s3.repository.serve import serve_repository
 from lakehouse.s3.request import read_request
 from lakehouse.server.s3_callers import PHYSICAL, S3Callers
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.lakes import open_lake
 
 pytestmark = pytest.mark.anyio

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.s3.answer import Answer
 from lakehouse.s3.repository.upload import named_upload
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

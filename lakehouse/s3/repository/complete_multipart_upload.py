@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.s3.operations.complete_multipart_upload import completed, read_parts
 from lakehouse.s3.repository.upload import named_upload
 from lakehouse.s3.write_conditions import write_condition
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.answer import Answer

@@ -16,7 +16,7 @@ from lakehouse.s3.repository.gateway import allow_object
 from lakehouse.s3.repository.tags import TAGGING
 from lakehouse.s3.write_conditions import write_condition
 from lakehouse.s3.xml import NAMESPACE, document, element, quoted, timestamp
-from lakehouse.versioning import writing
+from lakehouse.versioning.objects import writing
 
 if TYPE_CHECKING:
     from lakehouse.core.records import Entry

@@ -9,7 +9,7 @@ from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.repository.facts import kept_metadata
 from lakehouse.s3.repository.gateway import allow_object
 from lakehouse.s3.xml import NAMESPACE, document, element
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

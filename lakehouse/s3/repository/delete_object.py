@@ -10,7 +10,7 @@ from lakehouse.core.errors import BranchNotFound
 from lakehouse.s3.answer import Answer
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.repository.gateway import allow_object
-from lakehouse.versioning import objects
+from lakehouse.versioning.objects import objects
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

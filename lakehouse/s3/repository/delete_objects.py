@@ -11,7 +11,8 @@ from lakehouse.s3.errors import S3Error, code_of
 from lakehouse.s3.repository.gateway import Asked, allow_object, entry_path, split_key
 from lakehouse.s3.xml import NAMESPACE, document, element, parent
 from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
-from lakehouse.versioning import objects, resolve
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import objects
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Gateway

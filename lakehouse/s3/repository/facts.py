@@ -14,7 +14,7 @@ from lakehouse.objects.port import ObjectInfo
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.headers import stored_metadata
 from lakehouse.s3.repository.tags import TAGGING, header_tags
-from lakehouse.versioning import lookup
+from lakehouse.versioning.objects import lookup
 
 if TYPE_CHECKING:
     from lakehouse.core.records import Entry, Repository

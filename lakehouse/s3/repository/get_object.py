@@ -11,7 +11,7 @@ from lakehouse.s3.conditions import check_read, parse_range
 from lakehouse.s3.headers import object_headers, overrides
 from lakehouse.s3.repository.facts import find_entry, info_of
 from lakehouse.s3.repository.gateway import allow_object
-from lakehouse.versioning import addresses, objects
+from lakehouse.versioning.objects import addresses, objects
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

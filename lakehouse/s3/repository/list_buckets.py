@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import LakehouseError
-from lakehouse.versioning.repositories import list_repositories
+from lakehouse.versioning.refs.repositories import list_repositories
 
 if TYPE_CHECKING:
     from lakehouse.core.records import User

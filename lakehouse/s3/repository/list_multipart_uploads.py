@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.objects.port import Upload
 from lakehouse.s3.operations.uploads_listing import uploads_answer
 from lakehouse.s3.repository.gateway import allow, split_key
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.answer import Answer

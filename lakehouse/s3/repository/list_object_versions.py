@@ -18,7 +18,7 @@ from lakehouse.s3.repository.gateway import allow
 from lakehouse.s3.repository.listing import list_keys
 from lakehouse.s3.xml import NAMESPACE, document, element, parent, quoted, timestamp
 from lakehouse.versioning import resolve
-from lakehouse.versioning.versions import Version, list_versions
+from lakehouse.versioning.history.versions import Version, list_versions
 
 if TYPE_CHECKING:
     from lakehouse.s3.operations.listing import Wanted

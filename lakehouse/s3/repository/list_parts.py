@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from lakehouse.s3.operations.list_parts import parts_answer, parts_asked
 from lakehouse.s3.repository.upload import named_upload
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.answer import Answer

@@ -11,8 +11,9 @@ from lakehouse.core.records import PathEntry
 from lakehouse.objects.port import ObjectInfo, StoredObject
 from lakehouse.s3.operations.listing import Listed
 from lakehouse.s3.repository.gateway import allow
-from lakehouse.versioning import listing, resolve
-from lakehouse.versioning.branches import list_branches
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import listing
+from lakehouse.versioning.refs.branches import list_branches
 
 if TYPE_CHECKING:
     from lakehouse.s3.operations.listing import Wanted

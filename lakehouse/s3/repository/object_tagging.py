@@ -11,7 +11,7 @@ from lakehouse.s3.repository.gateway import allow_object
 from lakehouse.s3.repository.tags import TAGGING, kept_tags, read_tags
 from lakehouse.s3.xml import NAMESPACE, document, element, parent
 from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
-from lakehouse.versioning import writing
+from lakehouse.versioning.objects import writing
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

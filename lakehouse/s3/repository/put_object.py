@@ -10,7 +10,8 @@ from lakehouse.s3.repository.facts import kept_metadata
 from lakehouse.s3.repository.gateway import allow_object
 from lakehouse.s3.write_conditions import write_condition
 from lakehouse.s3.xml import quoted
-from lakehouse.versioning import resolve, writing
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import writing
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

@@ -6,11 +6,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.s3.repository.gateway import Asked, allow_object, split_key
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Gateway
-    from lakehouse.versioning.multipart import Begun
+    from lakehouse.versioning.objects.multipart import Begun
 
 
 async def named_upload(gateway: Gateway, asked: Asked) -> Begun:

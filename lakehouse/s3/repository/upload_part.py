@@ -9,7 +9,7 @@ from lakehouse.s3.answer import Answer
 from lakehouse.s3.operations.upload_part import part_number
 from lakehouse.s3.repository.upload import named_upload
 from lakehouse.s3.xml import quoted
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

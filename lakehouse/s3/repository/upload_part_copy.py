@@ -13,7 +13,7 @@ from lakehouse.s3.operations.upload_part_copy import copy_range
 from lakehouse.s3.repository.copy_source import copy_source
 from lakehouse.s3.repository.upload import named_upload
 from lakehouse.s3.xml import NAMESPACE, document, element, quoted, timestamp
-from lakehouse.versioning import multipart
+from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway

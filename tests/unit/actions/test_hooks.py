@@ -16,8 +16,11 @@ from lakehouse.core.errors import HookFailed, InvalidAction, LostRace, Unavailab
 from lakehouse.core.paths import parse_path
 from lakehouse.meta import staging
 from lakehouse.tree import lookup
-from lakehouse.versioning import branches, commit, merge, resolve, train, writing
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import commit, merge, train
+from lakehouse.versioning.objects import writing
+from lakehouse.versioning.refs import branches
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.lakes import ANN, Hands, commit_all, error_of, open_lake, put
 
 if TYPE_CHECKING:

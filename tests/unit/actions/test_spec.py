@@ -11,7 +11,7 @@ from lakehouse.actions import properties
 from lakehouse.actions.environment import allowed, filled
 from lakehouse.actions.spec import LARGEST, HookType, parse_action
 from lakehouse.core.errors import HookFailed, InvalidAction
-from lakehouse.versioning.events import Event
+from lakehouse.versioning.state.events import Event
 
 WHOLE = b"""
 name: My action

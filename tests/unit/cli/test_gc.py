@@ -12,8 +12,8 @@ from lakehouse.cli.main import main
 from lakehouse.config.model import Config
 from lakehouse.core.paths import parse_path
 from lakehouse.server.lake import opened_lake
-from lakehouse.versioning import objects
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.objects import objects
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 
 
 @pytest.fixture

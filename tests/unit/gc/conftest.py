@@ -6,7 +6,7 @@ from __future__ import annotations
 import pytest
 
 from lakehouse.objects.memory import MemoryStore
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.lakes import Hands, open_lake
 
 

@@ -21,10 +21,13 @@ from lakehouse.core.paths import parse_path
 from lakehouse.gc.collect import GRACE, MARGIN, Options, collect_garbage, forget_candidates, reports
 from lakehouse.gc.rules import DAY, RetentionRules, get_rules, set_rules
 from lakehouse.meta import leases, repositories
-from lakehouse.versioning import branches, compact, merge, objects, pick, reset, resolve, tags
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
-from lakehouse.versioning.sweep_guard import deleting_nodes, lease_name
-from lakehouse.versioning.sweeping import KEPT, sweep
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import compact, merge, pick, reset
+from lakehouse.versioning.objects import objects
+from lakehouse.versioning.refs import branches, tags
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.staged.sweep_guard import deleting_nodes, lease_name
+from lakehouse.versioning.work.sweeping import KEPT, sweep
 from tests.lakes import ANN, commit_all, error_of, shown
 
 pytestmark = pytest.mark.anyio
@@ -241,7 +244,7 @@ async def test_nothing_starts_from_an_expired_commit(lake, repo, clock) -> None:
     ):
         assert await error_of(call) is not None, call
     assert await error_of(branches.create_branch(lake, repo, "b", source=old, actor=ANN)) is CommitExpired
-    from lakehouse.versioning.log import LogQuery, log_commits
+    from lakehouse.versioning.history.log import LogQuery, log_commits
 
     assert len((await log_commits(lake, repo, "main", LogQuery())).items) == 3
     assert (await resolve.commit_record(lake, repo, old))[1].id == old

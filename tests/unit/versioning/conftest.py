@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.lakes import ANN, Hands, open_lake
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from lakehouse.core.errors import InvalidArgument, InvalidMergeStrategy, NotInConflict
 from lakehouse.tree.merge import Side
-from lakehouse.versioning.choices import Settled, parse_choices
+from lakehouse.versioning.commits.choices import Settled, parse_choices
 
 
 def settled(rules=(), resolutions=(), *, otherwise=None):

@@ -26,8 +26,11 @@ from lakehouse.core.errors import (
 from lakehouse.core.paths import parse_path
 from lakehouse.format.changed_paths import may_contain
 from lakehouse.format.commit import decode_commit
-from lakehouse.versioning import branches, merge, objects, pick, protection, record, reset, resolve
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning import protection, resolve
+from lakehouse.versioning.commits import merge, pick, record, reset
+from lakehouse.versioning.objects import objects
+from lakehouse.versioning.refs import branches
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.lakes import ANN, changes, commit_all, error_of, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio

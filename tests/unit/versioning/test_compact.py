@@ -15,9 +15,13 @@ from lakehouse.format.entry import pack
 from lakehouse.meta import staging
 from lakehouse.tree.build import build
 from lakehouse.tree.rank import ranks
-from lakehouse.versioning import batches, branches, compact, lookup, merge, objects, reset, resolve, sweeping, writing
-from lakehouse.versioning import staging as links
-from lakehouse.versioning.staged_rows import StagedRows
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import compact, merge, reset
+from lakehouse.versioning.objects import batches, lookup, objects, writing
+from lakehouse.versioning.objects import staging as links
+from lakehouse.versioning.refs import branches
+from lakehouse.versioning.state.staged_rows import StagedRows
+from lakehouse.versioning.work import sweeping
 from tests.lakes import ANN, changes, commit_all, error_of, lake_on, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio
@@ -276,7 +280,7 @@ async def test_a_base_is_set_on_what_was_seen_only(lake, repo):
 
 async def test_a_commit_whose_rows_are_folded_meanwhile_takes_them(lake, repo, monkeypatch):
     """As another process does it whose lease ran out."""
-    from lakehouse.versioning import commit
+    from lakehouse.versioning.commits import commit
 
     await put(lake, repo, "main", a="a1")
     compared, done = commit.compared, []
@@ -408,7 +412,7 @@ def test_the_count_says_once_when_to_look():
 
 
 def test_the_count_is_bounded(monkeypatch):
-    monkeypatch.setattr("lakehouse.versioning.staged_rows.MOST_BRANCHES", 3)
+    monkeypatch.setattr("lakehouse.versioning.state.staged_rows.MOST_BRANCHES", 3)
     rows = StagedRows(least=10)
     for branch in range(9):
         assert not rows.add(branch, 9)

@@ -11,8 +11,11 @@ import pytest
 
 from lakehouse.core.errors import NoChanges, ObjectNotFound, PreconditionFailed
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import branches, listing, merge, objects, repositories, reset, resolve, staging, tags
-from lakehouse.versioning.repositories import RepositoryRequest
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import merge, reset
+from lakehouse.versioning.objects import listing, objects, staging
+from lakehouse.versioning.refs import branches, repositories, tags
+from lakehouse.versioning.refs.repositories import RepositoryRequest
 from tests.lakes import ANN, changes, commit_all, error_of, lake_on, link, open_lake, put, seal, shown
 
 pytestmark = pytest.mark.anyio
@@ -272,7 +275,7 @@ async def test_repository_metadata_loses_no_key(lake, repo, other):
 
 
 async def test_deletion_beside_seals_leaves_no_rows(lake, repo, other):
-    from lakehouse.versioning import sweeping
+    from lakehouse.versioning.work import sweeping
 
     for number in range(4):
         await branches.create_branch(lake, repo, f"b{number}", source="main", actor=ANN)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lakehouse.core.errors import InvalidArgument
-from lakehouse.versioning.glob import parse_glob
+from lakehouse.versioning.state.glob import parse_glob
 
 
 def slow(glob: str) -> str:

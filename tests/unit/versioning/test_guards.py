@@ -10,24 +10,10 @@ from lakehouse.core.errors import InvalidToken, LinkAddressInvalid, NoChanges, O
 from lakehouse.core.paths import parse_path
 from lakehouse.meta import reflog
 from lakehouse.meta import staging as rows
-from lakehouse.versioning import (
-    batches,
-    branches,
-    commit,
-    commit_record,
-    compact,
-    listing,
-    merge,
-    objects,
-    pick,
-    prefixes,
-    protection,
-    repositories,
-    reset,
-    resolve,
-    staging,
-    tags,
-)
+from lakehouse.versioning import protection, resolve
+from lakehouse.versioning.commits import commit, commit_record, compact, merge, pick, reset
+from lakehouse.versioning.objects import batches, listing, objects, prefixes, staging
+from lakehouse.versioning.refs import branches, repositories, tags
 from tests.lakes import ANN, commit_all, error_of, lake_on, link, put, seal, shown
 from tests.unit.tree.forest import entry
 

@@ -12,9 +12,13 @@ from lakehouse.core.ids import CommitId
 from lakehouse.core.records import ChangeKind
 from lakehouse.db.statement import Statement
 from lakehouse.meta import commits
-from lakehouse.versioning import branches, history, listing, merge, objects, resolve
-from lakehouse.versioning.ancestors import LEAST, Ancestors
-from lakehouse.versioning.choices import parse_choices
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import merge
+from lakehouse.versioning.commits.choices import parse_choices
+from lakehouse.versioning.history import history
+from lakehouse.versioning.history.ancestors import LEAST, Ancestors
+from lakehouse.versioning.objects import listing, objects
+from lakehouse.versioning.refs import branches
 from tests.lakes import ANN, commit_all, error_of, link, put, shown
 
 pytestmark = pytest.mark.anyio

@@ -6,8 +6,12 @@ from __future__ import annotations
 import pytest
 
 from lakehouse.core.errors import NotFound
-from lakehouse.versioning import branches, log, merge, objects, resolve
-from lakehouse.versioning.log import LogQuery
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import merge
+from lakehouse.versioning.history import log
+from lakehouse.versioning.history.log import LogQuery
+from lakehouse.versioning.objects import objects
+from lakehouse.versioning.refs import branches
 from tests.lakes import ANN, commit_all, link
 
 pytestmark = pytest.mark.anyio

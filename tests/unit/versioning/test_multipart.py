@@ -8,8 +8,9 @@ import pytest
 from lakehouse.core.errors import UploadNotFound
 from lakehouse.core.paths import parse_path
 from lakehouse.objects.local import open_local_store
-from lakehouse.versioning import multipart, sweeping
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository, delete_repository
+from lakehouse.versioning.objects import multipart
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository, delete_repository
+from lakehouse.versioning.work import sweeping
 from tests.lakes import error_of, open_lake, shown
 
 pytestmark = pytest.mark.anyio

@@ -18,7 +18,9 @@ from lakehouse.core.errors import (
     RepositoryNotFound,
 )
 from lakehouse.core.paths import parse_path
-from lakehouse.versioning import addresses, lookup, objects, protection, resolve, tags
+from lakehouse.versioning import protection, resolve
+from lakehouse.versioning.objects import addresses, lookup, objects
+from lakehouse.versioning.refs import tags
 from tests.lakes import changes, commit_all, error_of, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio

@@ -19,8 +19,11 @@ from lakehouse.core.errors import (
     ProtectedBranch,
 )
 from lakehouse.meta import staging as rows
-from lakehouse.versioning import branches, compact, listing, merge, objects, prefixes, protection, resolve
-from lakehouse.versioning.prefixes import PrefixRequest
+from lakehouse.versioning import protection, resolve
+from lakehouse.versioning.commits import compact, merge
+from lakehouse.versioning.objects import listing, objects, prefixes
+from lakehouse.versioning.objects.prefixes import PrefixRequest
+from lakehouse.versioning.refs import branches
 from tests.lakes import ANN, changes, commit_all, error_of, link, seal, shown
 from tests.unit.tree.forest import entry
 

@@ -6,7 +6,11 @@ from __future__ import annotations
 import pytest
 
 from lakehouse.core.errors import InvalidArgument, InvalidRef, NotFound
-from lakehouse.versioning import branches, listing, merge, reflog, reset, resolve, tags
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import merge, reset
+from lakehouse.versioning.history import reflog
+from lakehouse.versioning.objects import listing
+from lakehouse.versioning.refs import branches, tags
 from tests.lakes import ANN, commit_all, error_of, put, shown
 
 pytestmark = pytest.mark.anyio

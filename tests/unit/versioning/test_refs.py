@@ -17,8 +17,9 @@ from lakehouse.core.errors import (
     TagExists,
     TagNotFound,
 )
-from lakehouse.versioning import branches, protection, resolve, tags
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning import protection, resolve
+from lakehouse.versioning.refs import branches, tags
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from tests.lakes import ANN, commit_all, error_of, link, seal, shown
 
 pytestmark = pytest.mark.anyio

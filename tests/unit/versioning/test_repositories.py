@@ -16,8 +16,9 @@ from lakehouse.core.errors import (
     UnknownStorage,
 )
 from lakehouse.objects.port import Location
-from lakehouse.versioning import branches, repositories, resolve
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository, delete_repository
+from lakehouse.versioning import resolve
+from lakehouse.versioning.refs import branches, repositories
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository, delete_repository
 from tests.lakes import commit_all, error_of, link, shown
 
 pytestmark = pytest.mark.anyio

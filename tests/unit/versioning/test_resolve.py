@@ -15,7 +15,9 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.records import RepositoryState
 from lakehouse.meta import repositories
-from lakehouse.versioning import branches, merge, resolve, tags
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import merge
+from lakehouse.versioning.refs import branches, tags
 from tests.lakes import ANN, commit_all, link, put
 
 pytestmark = pytest.mark.anyio

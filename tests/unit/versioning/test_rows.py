@@ -11,7 +11,10 @@ from lakehouse.core.records import RefKind
 from lakehouse.db.sqlite import SqliteDatabase
 from lakehouse.meta import commits, refs
 from lakehouse.meta import staging as rows
-from lakehouse.versioning import batches, fold, objects, resolve, staging, sweeping
+from lakehouse.versioning import resolve
+from lakehouse.versioning.objects import batches, objects, staging
+from lakehouse.versioning.staged import fold
+from lakehouse.versioning.work import sweeping
 from tests.lakes import changes, commit_all, error_of, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio
@@ -171,7 +174,7 @@ async def test_folding_takes_turns_and_loses_races(lake, repo, monkeypatch):
 
 
 async def test_a_commit_whose_areas_are_folded_meanwhile_takes_them(lake, repo, monkeypatch):
-    from lakehouse.versioning import commit
+    from lakehouse.versioning.commits import commit
 
     for number in range(fold.MOST):
         await link(lake, repo, "main", f"n{number}")

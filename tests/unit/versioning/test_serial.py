@@ -12,8 +12,11 @@ import msgspec
 import pytest
 
 from lakehouse.core.errors import MergeConflict
-from lakehouse.versioning import branches, merge, objects, pick, resolve
-from lakehouse.versioning.turns import Turns
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import merge, pick
+from lakehouse.versioning.objects import objects
+from lakehouse.versioning.refs import branches
+from lakehouse.versioning.state.turns import Turns
 from tests.lakes import ANN, commit_all, error_of, link, shown
 
 pytestmark = pytest.mark.anyio
@@ -146,7 +149,7 @@ async def test_a_commit_that_lost_a_race(lake, repo):
             await objects.delete_object(lake, repo, "loser", path.encode())
 
     async def win():
-        from lakehouse.versioning import reset
+        from lakehouse.versioning.commits import reset
 
         await reset.hard_reset_branch(other_process(lake), repo, "loser", ref="winner", actor=ANN)
 

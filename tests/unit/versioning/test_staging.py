@@ -21,7 +21,9 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.paths import parse_path
 from lakehouse.db.statement import Statement
-from lakehouse.versioning import batches, branches, commit, listing, objects, reset, staging
+from lakehouse.versioning.commits import commit, reset
+from lakehouse.versioning.objects import batches, listing, objects, staging
+from lakehouse.versioning.refs import branches
 
 pytestmark = pytest.mark.anyio
 PATH = parse_path("a/b.parquet")

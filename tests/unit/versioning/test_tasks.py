@@ -10,8 +10,9 @@ import pytest
 
 from lakehouse.core.errors import NoChanges, TaskNotFound, TaskTakenOver
 from lakehouse.meta.tasks import TaskState
-from lakehouse.versioning import resolve, working
-from lakehouse.versioning.tasks import ATTEMPTS, KEPT, LEASE, NewTask, Tasks
+from lakehouse.versioning import resolve
+from lakehouse.versioning.state.tasks import ATTEMPTS, KEPT, LEASE, NewTask, Tasks
+from lakehouse.versioning.work import working
 from tests.lakes import ANN
 
 pytestmark = pytest.mark.anyio

@@ -23,7 +23,10 @@ from lakehouse.db.statement import Statement
 from lakehouse.format.entry import pack
 from lakehouse.tree.build import build
 from lakehouse.tree.lookup import lookup, scan
-from lakehouse.versioning import branches, commit, held_nodes, merge, pick, resolve, train
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import commit, merge, pick, train
+from lakehouse.versioning.refs import branches
+from lakehouse.versioning.state import held_nodes
 from tests.lakes import ANN, commit_all, error_of, open_lake, put, shown
 
 pytestmark = pytest.mark.anyio

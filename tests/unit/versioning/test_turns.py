@@ -10,20 +10,12 @@ import pytest
 from lakehouse.core.errors import DatabaseUnavailable
 from lakehouse.core.paths import parse_path
 from lakehouse.meta import leases
-from lakehouse.versioning import (
-    branches,
-    change_list,
-    commit,
-    compact,
-    merge,
-    objects,
-    pick,
-    reset,
-    resolve,
-    train,
-    turns,
-)
-from lakehouse.versioning.turns import Turns
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import change_list, commit, compact, merge, pick, reset, train
+from lakehouse.versioning.objects import objects
+from lakehouse.versioning.refs import branches
+from lakehouse.versioning.state import turns
+from lakehouse.versioning.state.turns import Turns
 from tests.lakes import ANN, changes, commit_all, lake_on, link, open_lake, put, shown
 
 pytestmark = pytest.mark.anyio

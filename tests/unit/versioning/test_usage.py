@@ -7,9 +7,12 @@ import pytest
 
 from lakehouse.core.errors import InvalidRef, NotFound
 from lakehouse.meta import staging
-from lakehouse.versioning import compact, listing, objects, resolve, tags
-from lakehouse.versioning.repositories import RepositoryRequest, create_repository
-from lakehouse.versioning.usage import get_prefix_usage
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import compact
+from lakehouse.versioning.objects import listing, objects
+from lakehouse.versioning.refs import tags
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.staged.usage import get_prefix_usage
 from tests.lakes import commit_all, error_of, link, open_lake, seal
 from tests.unit.tree.forest import CountingStore, entry
 

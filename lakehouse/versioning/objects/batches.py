@@ -1,0 +1,261 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Links by the thousand: checked by the page, staged in large transactions.
+
+What nearly every link is, an address of our own with a token that is in force, is judged and packed by the page; a page
+in which anything else stands is judged link by link. Both ways accept and refuse the same, and stage the same bytes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from lakehouse.core.clock import random_token
+from lakehouse.core.errors import LakehouseError, StagingMoved
+from lakehouse.core.ids import StagingToken
+from lakehouse.core.records import AddressKind
+from lakehouse.format.entry import pack, pack_page
+from lakehouse.meta import refs, staging
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits import compact
+from lakehouse.versioning.objects import addresses, tokens
+from lakehouse.versioning.objects.staging import accept, location, unquoted
+from lakehouse.versioning.protection import require_not_read_only, require_writable
+from lakehouse.versioning.staged.fold import fold_if_many
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakehouse.core.records import Branch, Repository
+    from lakehouse.db.statement import Statement
+    from lakehouse.versioning.lake import Lake
+    from lakehouse.versioning.objects.staging import Link
+
+PUBLISH_ABOVE = 1000
+"""Rows of an atomic batch that still go in one transaction."""
+SLICE = 100
+"""Links that are judged without a pause: half a millisecond, so that single requests get their turn."""
+_RELATIVE = int(AddressKind.RELATIVE)
+_TOKENS = 100
+"""Tokens whose epochs a batch remembers: mostly there is one."""
+
+
+class Batch:
+    """Links by the thousand: checked against one reading of the branch, staged in large transactions.
+
+    Per item, each `add` stages what it is given and answers item by item. Atomic, rows are gathered under a private
+    token and `finish` publishes all of them in one guarded change.
+    """
+
+    def __init__(self, lake: Lake, repository: Repository, branch: Branch, *, atomic: bool) -> None:
+        self._lake = lake
+        self._repository = repository
+        self._branch = branch
+        self._atomic = atomic
+        self._private: StagingToken | None = None
+        self._held: dict[bytes, bytes] = {}
+        self._epoch: int | None = None
+        self._with_token: Link | None = None
+        self._epochs: dict[str, int] = {}
+        self._storing: asyncio.Task[object] | None = None
+        self._slices = lake.pace.slices()
+        self.count = 0
+        """Links of an atomic batch so far."""
+
+    async def add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
+        """Take up to a thousand links; of each, in order, what is wrong with it. An atomic batch raises the first
+        error, with the number of its item, counted from 0.
+        """
+        while True:
+            try:
+                return await self._add(links)
+            except StagingMoved:
+                if self._atomic:
+                    raise
+                self._epochs.clear()
+                name = self._branch.name
+                self._repository, self._branch = await resolve.branch(self._lake, self._repository.name, name)
+
+    async def _add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
+        self._epoch = self._epoch if self._atomic else None
+        answers: list[LakehouseError | None] = []
+        rows: dict[bytes, bytes] = {}
+        self._slices.begin()
+        for at in range(0, len(links), SLICE):
+            part = links[at : at + SLICE]
+            packed = self._together(part)
+            if packed is None:
+                answers += await self._one_by_one(part, rows, first=self.count + at)
+            else:
+                rows.update(zip([link.path for link in part], packed, strict=True))
+                answers += [None] * len(part)
+            await self._slices.breathe()
+        if self._atomic:
+            await self._hold(rows)
+            self.count += len(links)
+        elif rows:
+            pairs = list(rows.items())
+            for at in range(0, len(pairs), staging.PAGE):
+                await self._lake.db.apply(
+                    *self._guard(), *staging.put_many(self._branch.id, pairs[at : at + staging.PAGE])
+                )
+            compact.staged(self._lake, self._repository, self._branch, len(pairs))
+        return answers
+
+    def _together(self, links: Sequence[Link]) -> list[bytes] | None:
+        """The entries of links that may all be staged, and are to addresses of our own; else None."""
+        repository, branch = self._repository, self._branch
+        checksums = [unquoted(link.checksum) for link in links]
+        if repository.read_only or not all(checksums):
+            return None
+        try:
+            for token in {link.token for link in links}:
+                if token and self._epoch_of(token) != branch.epoch:
+                    return None
+            relatives = addresses.issued_page(
+                self._lake,
+                repository,
+                branch,
+                [link.path for link in links],
+                [link.physical_address for link in links],
+            )
+            if relatives is None:
+                return None
+            now = self._lake.now
+            packed = pack_page(
+                [
+                    (
+                        relative,
+                        _RELATIVE,
+                        link.size,
+                        checksum,
+                        now if link.mtime is None else link.mtime,
+                        link.content_type,
+                        link.metadata,
+                        "",
+                    )
+                    for link, relative, checksum in zip(links, relatives, checksums, strict=True)
+                ]
+            )
+        except LakehouseError:
+            return None
+        with_token = next((link for link in reversed(links) if link.token), None)
+        if with_token is not None:
+            self._epoch, self._with_token = branch.epoch, with_token
+        return packed
+
+    async def _one_by_one(
+        self, links: Sequence[Link], rows: dict[bytes, bytes], *, first: int
+    ) -> list[LakehouseError | None]:
+        """Put the entries of links that may be staged into `rows`; what is wrong with each. An atomic batch raises the
+        first error; the first of the links has the number `first`.
+        """
+        answers: list[LakehouseError | None] = []
+        for number, link in enumerate(links, first):
+            try:
+                rows[link.path] = await self._packed(link)
+                answers.append(None)
+            except LakehouseError as error:
+                if self._atomic:
+                    raise error.within(f"item {number}") from error.__cause__
+                answers.append(error)
+        return answers
+
+    async def finish(self) -> None:
+        """Publish an atomic batch. Raises StagingMoved when staged data left the branch since a link's token."""
+        if not self._atomic:
+            return
+        try:
+            await self._finish()
+        except StagingMoved:
+            lake, link = self._lake, self._with_token
+            repository, branch = await resolve.branch(lake, self._repository.name, self._branch.name)
+            raise StagingMoved(
+                None if link is None else location(lake, repository, branch, link.path, link.presign)
+            ) from None
+
+    async def _finish(self) -> None:
+        lake, branch = self._lake, self._branch
+        if self._private is None:
+            if self._held:
+                await lake.db.apply(*self._guard(), *staging.put_many(branch.id, list(self._held.items())))
+                compact.staged(lake, self._repository, branch, len(self._held))
+            return
+        await self._flush()
+        await self._stored()
+        fresh = StagingToken(random_token())
+        [[row], _] = await lake.db.apply(
+            *staging.publish(branch.id, self._private, fresh=fresh, epoch=self._epoch, now=lake.now)
+        )
+        fold_if_many(lake, self._repository, branch, refs.tokens_of(row[0]))
+        compact.staged(lake, self._repository, branch, self.count)
+
+    async def abandon(self) -> None:
+        """Let go of the rows of an atomic batch that failed; nothing happens when it was published after all."""
+        with suppress(LakehouseError):
+            await self._stored()
+        if self._private is not None:
+            await self._lake.db.apply(staging.abandon(self._private, now=self._lake.now))
+
+    def _guard(self) -> list[Statement]:
+        """What must still hold when links with a token are staged."""
+        return [] if self._epoch is None else [staging.require_epoch(self._branch.id, self._epoch)]
+
+    async def _packed(self, link: Link) -> bytes:
+        """The entry of a link, if it may be staged."""
+        require_not_read_only(self._repository, force=link.force)
+        linked = await accept(self._lake, self._repository, self._branch, link)
+        if link.token:
+            epoch = self._epoch_of(link.token)
+            if epoch != self._branch.epoch:
+                raise StagingMoved(location(self._lake, self._repository, self._branch, link.path, link.presign))
+            self._epoch, self._with_token = epoch, link
+        return pack(linked.entry)
+
+    def _epoch_of(self, token: str) -> int:
+        epoch = self._epochs.get(token)
+        if epoch is None:
+            epoch = tokens.epoch_of(self._lake.tokens, self._repository, self._branch, token)
+            if len(self._epochs) >= _TOKENS:
+                self._epochs.clear()
+            self._epochs[token] = epoch
+        return epoch
+
+    async def _hold(self, rows: dict[bytes, bytes]) -> None:
+        self._held.update(rows)
+        if len(self._held) > PUBLISH_ABOVE:
+            if self._private is None:
+                private = StagingToken(random_token())
+                until = self._lake.now + self._lake.address_validity
+                await self._lake.db.apply(staging.reserve(private, until=until))
+                self._private = private
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Store what is held, while the next items are read: one page of writes is under way at most."""
+        if self._private is None or not self._held:
+            return
+        rows = list(self._held.items())
+        self._held.clear()
+        await self._stored()
+        self._storing = asyncio.get_running_loop().create_task(self._store(self._private, rows))
+
+    async def _store(self, private: StagingToken, rows: list[tuple[bytes, bytes]]) -> None:
+        for at in range(0, len(rows), staging.PAGE):
+            await self._lake.db.apply(*staging.put_many_under(private, rows[at : at + staging.PAGE]))
+
+    async def _stored(self) -> None:
+        """Wait for what is under way; raises what became of it."""
+        storing, self._storing = self._storing, None
+        if storing is not None:
+            await storing
+
+
+async def open_batch(lake: Lake, repository: str, branch: str, *, atomic: bool) -> Batch:
+    """Begin a batch. Raises RepositoryNotFound, BranchNotFound, ProtectedBranch. Each link says whether it is forced
+    into a read-only repository.
+    """
+    repo, seen = await resolve.branch(lake, repository, branch)
+    await require_writable(lake, repo, seen.name, force=True)
+    return Batch(lake, repo, seen, atomic=atomic)
