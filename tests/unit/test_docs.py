@@ -142,3 +142,41 @@ def test_the_rooms_of_the_architecture_page_are_those_that_are_checked(room: str
         drawn = re.search(r"^cli > .*$", page, re.MULTILINE)
         assert drawn is not None
         assert re.findall(r"\w+", drawn.group()) == checked
+
+
+def commands(command: click.Command, *names: str) -> dict[str, click.Command]:
+    """All commands below `command`, by what one types."""
+    if not isinstance(command, click.Group):
+        return {" ".join(("lakehouse", *names)): command}
+    context = click.Context(command)
+    found: dict[str, click.Command] = {}
+    for name in command.list_commands(context):
+        below = command.get_command(context, name)
+        assert below is not None
+        found |= commands(below, *names, name)
+    return found
+
+
+def sections(text: str) -> dict[str, str]:
+    """The parts of a page by what stands in code in their headings of the second level."""
+    parts = re.split(r"^## `([^`]+)`.*$", text, flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))
+
+
+@pytest.mark.parametrize("name", sorted(commands(main)))
+def test_every_command_and_option_is_documented(name: str) -> None:
+    page = (DOCS / "reference" / "cli.md").read_text()
+    found = [text for heading, text in sections(page).items() if re.match(rf"{name}( |$)", heading)]
+    assert found, f"docs/reference/cli.md has no section for `{name}`"
+    options = [
+        max(option.opts, key=len)
+        for option in commands(main)[name].params
+        if isinstance(option, click.Option) and not option.hidden
+    ]
+    assert [option for option in options if not re.search(rf"`{option}\b", found[0])] == []
+
+
+def test_no_command_is_documented_that_is_not_there() -> None:
+    page = (DOCS / "reference" / "cli.md").read_text()
+    known = commands(main)
+    assert [heading for heading in sections(page) if not any(heading.split(" [")[0] == name for name in known)] == []
