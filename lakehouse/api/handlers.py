@@ -33,6 +33,7 @@ from lakehouse.api import (
     setup,
     staging,
     statistics,
+    symlinks,
     tags,
     users,
 )
@@ -71,6 +72,7 @@ MODULES = {
     "setup": setup,
     "staging": staging,
     "statistics": statistics,
+    "symlinks": symlinks,
     "tags": tags,
     "users": users,
 }

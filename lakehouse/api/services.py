@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lakehouse.asgi.usage import UsageCounter
 from lakehouse.auth.checker import Checker
 from lakehouse.auth.directory import Directory
 from lakehouse.auth.identity import Authenticator
@@ -34,6 +35,7 @@ class Services(msgspec.Struct, frozen=True, eq=False):
     directory: Directory
     provider: Provider
     ring: KeyRing
+    usage: UsageCounter
     version: str
     clock: Clock
     object_size: int | None = None

@@ -20,6 +20,7 @@ from lakehouse.asgi.dispatch import ApiApp
 from lakehouse.asgi.identity import rest_identity
 from lakehouse.asgi.limits import Limits
 from lakehouse.asgi.origin import Origin
+from lakehouse.asgi.usage import UsageCounter
 from lakehouse.auth import builtin, keys, setup
 from lakehouse.auth.audit import AuditLog
 from lakehouse.auth.checker import PolicyChecker
@@ -28,6 +29,7 @@ from lakehouse.auth.directory import Directory
 from lakehouse.auth.identity import Authenticator
 from lakehouse.auth.oidc import Provider
 from lakehouse.core.clock import system_clock
+from lakehouse.core.errors import LakehouseError
 from lakehouse.gc.prepare import PREPARE, prepare_in_background
 from lakehouse.gc.running import COLLECT, collect_in_background
 from lakehouse.s3.repository.gateway import Gateway
@@ -78,17 +80,22 @@ class Application:
         self._lake: Lake
         self._egress: Egress
         self._audit: AuditLog
+        self._usage: UsageCounter
         self._sweeper: asyncio.Task[None]
         self._resumer: asyncio.Task[None]
+        self._counter: asyncio.Task[None]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""
         if scope["type"] == "http":
             if is_signed(scope) or has_s3_host(scope, self._config.s3.domains):
+                self._usage.count()
                 await self._s3(below_s3_root(scope) or scope, receive, send)
             elif scope["path"].startswith("/api/v1/"):
+                self._usage.count()
                 await self._api(scope, receive, send)
             elif (below := below_s3_root(scope)) is not None:
+                self._usage.count()
                 await self._s3(below, receive, send)
             else:
                 await self._pages(scope, receive, send)
@@ -116,6 +123,7 @@ class Application:
         self._egress = open_egress(config)
         self._lake = with_hooks(config, lake_over(config, db, stores, ring, clock=clock), self._egress)
         self._audit = AuditLog(db, ring, clock=clock)
+        self._usage = UsageCounter(db, clock=clock)
         checker = PolicyChecker(db, clock=clock)
         credentials = CredentialStore(db, ring, checker=checker, clock=clock)
         authenticator = Authenticator(db, ring, credentials, checker=checker, clock=clock)
@@ -126,6 +134,7 @@ class Application:
             directory=Directory(db=db, ring=ring, checker=checker, clock=clock),
             provider=Provider(oidc_settings(config), self._egress, ring.signer(keys.OIDC), clock=clock),
             ring=ring,
+            usage=self._usage,
             version=__version__,
             clock=clock,
             object_size=config.limits.object_size,
@@ -147,11 +156,13 @@ class Application:
         self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, checker, origin), ring)
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
         self._resumer = asyncio.get_running_loop().create_task(resume_for_ever(self._lake, WORKS))
+        self._counter = asyncio.get_running_loop().create_task(self._usage.flush_for_ever())
 
     async def stop(self) -> None:
         """Finish what was acknowledged, then close everything."""
         self._sweeper.cancel()
         self._resumer.cancel()
+        self._counter.cancel()
         await self._api.drain()
         await self._lake.tasks.stop()
         with suppress(TimeoutError):
@@ -160,6 +171,8 @@ class Application:
         await self._egress.close()  # what is told to slow listeners after the fact ends here
         await self._lake.background.drain()
         await self._audit.stop()
+        with suppress(LakehouseError):
+            await self._usage.flush()
         await self._lake.stores.close()
         await self._lake.db.close()
 

@@ -33,6 +33,7 @@ from lakehouse.wire import (
     setup,
     staging,
     statistics,
+    symlinks,
     tags,
     users,
 )
@@ -64,6 +65,7 @@ OPERATIONS: tuple[Operation, ...] = (
     *staging.OPERATIONS,
     *multipart.OPERATIONS,
     *metadata.OPERATIONS,
+    *symlinks.OPERATIONS,
     *pulls.OPERATIONS,
     *actions.OPERATIONS,
     *imports.OPERATIONS,

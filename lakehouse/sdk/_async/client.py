@@ -35,6 +35,7 @@ from lakehouse.sdk._async.sessions import Sessions
 from lakehouse.sdk._async.setup import FirstSetup
 from lakehouse.sdk._async.staging import Staging
 from lakehouse.sdk._async.statistics import Statistics
+from lakehouse.sdk._async.symlinks import Symlinks
 from lakehouse.sdk._async.tags import Tags
 from lakehouse.sdk._async.transport import Transport
 from lakehouse.sdk._async.users import Users
@@ -103,6 +104,7 @@ class AsyncClient:
         self.staging = Staging(self._transport)
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
+        self.symlinks = Symlinks(self._transport)
         self.pulls = Pulls(self._transport)
         self.actions = Actions(self._transport)
         self.imports = Imports(self._transport)

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Events that clients report."""
+"""Events that clients report, and what the server counted."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.wire.statistics import POST_STATS_EVENTS, StatsEvent, StatsEventsList
+from lakehouse.wire.statistics import (
+    GET_USAGE_REPORT_SUMMARY,
+    POST_STATS_EVENTS,
+    InstallationUsageReport,
+    StatsEvent,
+    StatsEventsList,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Statistics:
-    """Reports of usage, which the server accepts and drops."""
+    """Reports of usage: those of clients, which the server accepts and drops, and the server's own."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -22,3 +28,7 @@ class Statistics:
     async def post_stats_events(self, events: Sequence[StatsEvent]) -> None:
         """Report events."""
         await self._transport.send(POST_STATS_EVENTS, body=StatsEventsList(list(events)))
+
+    async def get_usage_report_summary(self) -> InstallationUsageReport:
+        """How many requests the servers of this installation answered, by month."""
+        return await self._transport.call(GET_USAGE_REPORT_SUMMARY, InstallationUsageReport)

@@ -35,6 +35,7 @@ from lakehouse.sdk._sync.sessions import Sessions
 from lakehouse.sdk._sync.setup import FirstSetup
 from lakehouse.sdk._sync.staging import Staging
 from lakehouse.sdk._sync.statistics import Statistics
+from lakehouse.sdk._sync.symlinks import Symlinks
 from lakehouse.sdk._sync.tags import Tags
 from lakehouse.sdk._sync.transport import Transport
 from lakehouse.sdk._sync.users import Users
@@ -103,6 +104,7 @@ class Client:
         self.staging = Staging(self._transport)
         self.multipart = Multipart(self._transport)
         self.metadata = Metadata(self._transport)
+        self.symlinks = Symlinks(self._transport)
         self.pulls = Pulls(self._transport)
         self.actions = Actions(self._transport)
         self.imports = Imports(self._transport)
