@@ -20,10 +20,10 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
     │   ├── BucketNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
     │   ├── UserNotFound, GroupNotFound, PolicyNotFound, CredentialsNotFound, PrincipalNotFound, NoAcl
-    │   ├── PullRequestNotFound, TaskNotFound, ActionRunNotFound
+    │   ├── PullRequestNotFound, TaskNotFound, ActionRunNotFound, CacheEntryNotFound
     ├── AlreadyExists        409
     │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
-    │   ├── UserExists, GroupExists, PolicyExists, PrincipalExists
+    │   ├── UserExists, GroupExists, PolicyExists, PrincipalExists, CacheEntryExists
     ├── Conflict             409
     │   ├── MergeConflict, StagingMoved, RevertParentRequired, LostRace, TaskCompleted, TaskTakenOver
     ├── Gone                 410   it was there
@@ -373,6 +373,12 @@ class ActionRunNotFound(NotFound):
     default = "action run not found: not found"
 
 
+class CacheEntryNotFound(NotFound):
+    """A miss: no entry has this key, it is too old, or what it points to is gone."""
+
+    default = "no cache entry has this key: not found"
+
+
 class EndpointNotFound(NotFound):
     """No operation has this path."""
 
@@ -412,6 +418,10 @@ class PolicyExists(AlreadyExists):
 
 class PrincipalExists(AlreadyExists):
     default = "external principal already exists: not unique"
+
+
+class CacheEntryExists(AlreadyExists):
+    default = "a cache entry of this key is there and has not expired: overwrite it: not unique"
 
 
 class AlreadySetUp(AlreadyExists):

@@ -3,7 +3,15 @@
 
 from __future__ import annotations
 
-from lakehouse.db.migrations import m0001_initial, m0002_multipart, m0003_auth, m0004_work, m0005_actions, m0011_usage
+from lakehouse.db.migrations import (
+    m0001_initial,
+    m0002_multipart,
+    m0003_auth,
+    m0004_work,
+    m0005_actions,
+    m0007_cache,
+    m0011_usage,
+)
 from lakehouse.db.migrations.migration import Migration
 
 MIGRATIONS: tuple[Migration, ...] = (
@@ -12,6 +20,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(m0003_auth.NAME, m0003_auth.DDL),
     Migration(m0004_work.NAME, m0004_work.DDL),
     Migration(m0005_actions.NAME, m0005_actions.DDL),
+    Migration(m0007_cache.NAME, m0007_cache.DDL),
     Migration(m0011_usage.NAME, m0011_usage.DDL),
 )
 
