@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.versioning.objects.objects import symlinks
+from lakehouse.versioning.objects import symlinks
 from lakehouse.wire.metadata import StorageURI
 
 if TYPE_CHECKING:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The whole server, killed with SIGKILL under load, again and again on one data directory.
+"""The whole server, killed with SIGKILL under load, again and again on one data directory, on both databases.
 
 Every write that was acknowledged must be there after the restart: links and uploads in the branch, with the content
 that was acknowledged last (or one that was under way), commits in the log. Nothing half-written may be visible.
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 REPOSITORY = "/repositories/killed"
 WRITERS = 8
+ENVIRONMENT = {"LAKEHOUSE_SECRET": "a secret that outlives every server"}
 
 
 class Witness:
@@ -109,31 +110,39 @@ def check(server: RunningServer, witness: Witness) -> None:
         assert witness.commits <= log, "an acknowledged commit is gone"
 
 
-def run_rounds(folder: Path, rounds: int) -> Witness:
+def run_rounds(folder: Path, rounds: int, *options: str) -> Witness:
     witness = Witness()
     chance = random.Random(rounds)
     for number in range(rounds):
-        server = start_server(folder)
+        server = start_server(folder, *options, environment=ENVIRONMENT)
         if number == 0:
             with httpx2.Client(base_url=f"{server.url}/api/v1", auth=(KEY, SECRET)) as client:
                 client.post("/repositories", json={"name": "killed"}).raise_for_status()
         else:
             check(server, witness)
         asyncio.run(load(server, witness, 0.4 + chance.random() * 0.5, seed=number))
-    server = start_server(folder)
+    server = start_server(folder, *options, environment=ENVIRONMENT)
     check(server, witness)
     assert server.stop() in (0, -15)
     return witness
 
 
-def test_killed_under_load_loses_nothing(tmp_path, test_rounds):
-    witness = run_rounds(tmp_path / "data", test_rounds)
+@pytest.fixture(params=["sqlite", "postgres"])
+def options(request):
+    """The flags that name the metadata database: none for the embedded one."""
+    if request.param == "sqlite":
+        return ()
+    return ("--database", request.getfixturevalue("postgres").new_database())
+
+
+def test_killed_under_load_loses_nothing(tmp_path, test_rounds, options):
+    witness = run_rounds(tmp_path / "data", test_rounds, *options)
     assert len(witness.acknowledged) > 20
     assert witness.commits
 
 
 @pytest.mark.deep
-def test_killed_fifty_times(tmp_path, test_rounds):
+def test_killed_fifty_times(tmp_path, test_rounds, options):
     started = time.monotonic()
-    witness = run_rounds(tmp_path / "data", max(50, test_rounds))
+    witness = run_rounds(tmp_path / "data", max(50, test_rounds), *options)
     print(f"{len(witness.commits)} commits, {time.monotonic() - started:.0f} s")
