@@ -15,7 +15,7 @@ from lakehouse.tree.store import NodeCache
 from lakehouse.versioning.commits import commit
 from lakehouse.versioning.history import diff
 from lakehouse.versioning.lake import Actor, Lake
-from lakehouse.versioning.objects import listing, staging
+from lakehouse.versioning.objects import batches, listing, staging
 from lakehouse.versioning.state.stores import Store, Stores
 from lakehouse.versioning.state.turns import Turn
 
@@ -55,6 +55,21 @@ async def open_lake(where: Path | str, *, objects=None, clock=None) -> Lake:
     db = PostgresDatabase(where, connections=8) if isinstance(where, str) else SqliteDatabase(where)
     await db.migrate()
     return lake_on(db, MemoryStore() if objects is None else objects, Hands() if clock is None else clock)
+
+
+def by_column(links) -> batches.LinkPage:
+    """A page of these links."""
+    return batches.LinkPage(
+        paths=[link.path for link in links],
+        addresses=[link.physical_address for link in links],
+        tokens=[link.token for link in links],
+        checksums=[link.checksum for link in links],
+        sizes=[link.size for link in links],
+        content_types=[link.content_type for link in links],
+        metadata=[link.metadata for link in links],
+        mtimes=[link.mtime for link in links],
+        link=links.__getitem__,
+    )
 
 
 async def link(lake, repo, branch, path, content="c1", *, size=3, if_absent=False, token=None, metadata=None):

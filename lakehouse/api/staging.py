@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
@@ -15,7 +16,7 @@ from lakehouse.asgi.conditional import only_if_absent
 from lakehouse.asgi.items import ItemReader
 from lakehouse.asgi.responses import PACKED_HEADERS, Response, packed_bytes
 from lakehouse.core.errors import InvalidArgument, StagingMoved
-from lakehouse.core.paths import parse_path
+from lakehouse.core.paths import parse_path, parse_paths
 from lakehouse.versioning.objects import batches, staging
 from lakehouse.wire.packed import PAGE, wants_packed
 from lakehouse.wire.staging import LinkItem, LinkResult, LinkResultList, PathLocation, PathLocationList
@@ -146,23 +147,57 @@ async def _add(
 
     Of an atomic batch, the first error is raised.
     """
-    links: list[staging.Link] = []
-    wrong: dict[int, LakehouseError] = {}
-    for number, item in enumerate(items):
+    good, paths, wrong = _with_paths(items, atomic=call.query.atomic)
+
+    def link(number: int) -> staging.Link:
+        item = good[number]
         presign = shapes.presign_for(call, wanted=True) if item.staging.presigned_url else None
-        try:
-            links.append(_link(parse_path(item.path), item, may_import, presign))
-        except InvalidArgument as error:
-            wrong[number] = error
-            if call.query.atomic:
-                break
-    answers = await batch.add(links)
+        return _link(paths[number], item, may_import, presign)
+
+    answers = await batch.add(_by_column(good, paths, link))
     if not wrong:
         return answers
     if call.query.atomic:
-        raise wrong[len(links)].within(f"item {batch.count}")
+        raise wrong[len(good)].within(f"item {batch.count}")
     rest = iter(answers)
     return [wrong[number] if number in wrong else next(rest) for number in range(len(items))]
+
+
+def _with_paths(
+    items: list[LinkItem], *, atomic: bool
+) -> tuple[list[LinkItem], list[EntryPath], dict[int, LakehouseError]]:
+    """The items whose paths are paths, these, and what is wrong with the others by their numbers; of an atomic batch,
+    what stands before the first that is wrong.
+    """
+    with suppress(InvalidArgument):
+        return items, parse_paths([item.path for item in items]), {}
+    good: list[LinkItem] = []
+    paths: list[EntryPath] = []
+    wrong: dict[int, LakehouseError] = {}
+    for number, item in enumerate(items):
+        try:
+            paths.append(parse_path(item.path))
+            good.append(item)
+        except InvalidArgument as error:
+            wrong[number] = error
+            if atomic:
+                break
+    return good, paths, wrong
+
+
+def _by_column(items: list[LinkItem], paths: list[EntryPath], link: Callable[[int], staging.Link]) -> batches.LinkPage:
+    where = [item.staging for item in items]
+    return batches.LinkPage(
+        paths=paths,
+        addresses=[at.physical_address or "" for at in where],
+        tokens=[at.token or None for at in where],
+        checksums=[item.checksum for item in items],
+        sizes=[item.size_bytes for item in items],
+        content_types=[item.content_type for item in items],
+        metadata=[item.user_metadata for item in items],
+        mtimes=[None if item.mtime is UNSET else item.mtime for item in items],
+        link=link,
+    )
 
 
 def _link(
@@ -171,19 +206,18 @@ def _link(
     may_import: Callable[[str], object],
     presign: staging.Presign | None = None,
 ) -> staging.Link:
-    where = body.staging
-    return staging.Link(  # by position: it is made a million times
-        path,
-        where.physical_address or "",
-        body.checksum,
-        body.size_bytes,
-        where.token or None,
-        body.content_type,
-        body.user_metadata,
-        None if body.mtime is UNSET else body.mtime,
-        body.force,
-        presign,
-        may_import,
+    return staging.Link(
+        path=path,
+        physical_address=body.staging.physical_address or "",
+        checksum=body.checksum,
+        size=body.size_bytes,
+        token=body.staging.token or None,
+        content_type=body.content_type,
+        metadata=body.user_metadata,
+        mtime=None if body.mtime is UNSET else body.mtime,
+        force=body.force,
+        presign=presign,
+        may_import=may_import,
     )
 
 

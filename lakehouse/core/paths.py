@@ -3,8 +3,13 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, cast
+
 from lakehouse.core.errors import InvalidPath, MissingValue
 from lakehouse.core.ids import EntryPath
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_PATH = 1024
 
@@ -14,6 +19,17 @@ def parse_path(text: str) -> EntryPath:
     if not text:
         raise MissingValue("missing path: required value: validation error")
     return EntryPath(_encoded(text, what="path"))
+
+
+def parse_paths(texts: Sequence[str]) -> list[EntryPath]:
+    """Each of `texts` as an object path. Raises as `parse_path` for the first that is none."""
+    try:
+        raw = list(map(str.encode, texts))
+    except UnicodeEncodeError:
+        raw = []
+    if all(raw) and max(map(len, raw), default=MAX_PATH + 1) <= MAX_PATH:
+        return cast("list[EntryPath]", raw)
+    return list(map(parse_path, texts))
 
 
 def parse_prefix(text: str, *, what: str = "prefix") -> bytes:

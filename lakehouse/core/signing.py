@@ -25,18 +25,15 @@ _FILL = b"\x00\x00"
 """What makes key id and MAC a multiple of three bytes, so that many of them are one piece of Base64."""
 _CELL = 40
 """Characters of a signature with its fill; they do not change the signature's own."""
-_BLOCK = 64
-_INNER = bytes(byte ^ 0x36 for byte in range(256))
-_OUTER = bytes(byte ^ 0x5C for byte in range(256))
+_LONGEST_KEY = hashlib.blake2b.MAX_KEY_SIZE
 
 _TO_URL = bytes.maketrans(b"+/", b"-_")
 
-_States = tuple["hashlib._Hash", "hashlib._Hash"]
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Signer:
-    """HMAC-SHA256 (cut to 192 bits) over MessagePack of a tuple. The first of `keys` signs, all of them verify.
+    """BLAKE2b with a key (RFC 7693), 192 bits, over MessagePack of a tuple. The first of `keys` signs, all verify.
 
     `keys` maps key ids to secrets; an id's first four bytes travel in each signature.
     """
@@ -45,7 +42,7 @@ class Signer:
         if not keys:
             raise BadConfiguration("no signing key is configured")
         self._keys = {
-            key_id.encode().ljust(_KEY_ID, b"\x00")[:_KEY_ID]: _states(secret) for key_id, secret in keys.items()
+            key_id.encode().ljust(_KEY_ID, b"\x00")[:_KEY_ID]: _keyed(secret) for key_id, secret in keys.items()
         }
         self._current = next(iter(self._keys))
         self.sign_again = lru_cache(maxsize=4096)(self.sign)
@@ -60,8 +57,8 @@ class Signer:
         if not signature.isascii():
             return False
         encoded = _encode(value)
-        for key_id, states in self._keys.items():
-            if hmac.compare_digest(encode(key_id + self._mac(states, encoded)), signature):
+        for key_id, keyed in self._keys.items():
+            if hmac.compare_digest(encode(key_id + self._mac(keyed, encoded)), signature):
                 return True
         return False
 
@@ -70,11 +67,10 @@ class Signer:
         return Series(self._current, self._keys[self._current], _encode([*first, *[None] * more])[:-more])
 
     @staticmethod
-    def _mac(states: _States, encoded: bytes) -> bytes:
-        inner, outer = states[0].copy(), states[1].copy()
-        inner.update(encoded)
-        outer.update(inner.digest())
-        return outer.digest()[:_MAC]
+    def _mac(keyed: hashlib.blake2b, encoded: bytes) -> bytes:
+        state = keyed.copy()
+        state.update(encoded)
+        return state.digest()
 
 
 class Series:
@@ -84,10 +80,10 @@ class Series:
     and `verify` cost. A page in which something is not right is for `verify`, which knows the other keys too.
     """
 
-    def __init__(self, key_id: bytes, states: _States, begun: bytes) -> None:
+    def __init__(self, key_id: bytes, keyed: hashlib.blake2b, begun: bytes) -> None:
         self._key_id = key_id
-        self._inner, self._outer = states[0].copy(), states[1]
-        self._inner.update(begun)
+        self._begun = keyed.copy()
+        self._begun.update(begun)
 
     def sign(self, rests: Iterable[tuple[object, ...]]) -> list[str]:
         """The signature of each value, of which `rests` has what is its own; as `Signer.sign` makes them."""
@@ -103,21 +99,19 @@ class Series:
         return given.isascii() and hmac.compare_digest(self._cells(rests), given)
 
     def _cells(self, rests: Iterable[tuple[object, ...]]) -> str:
-        begin, end, macs = self._inner.copy, self._outer.copy, []
+        begin, macs = self._begun.copy, []
         for rest in rests:
-            inner, outer = begin(), end()
-            inner.update(_encode(rest)[1:])
-            outer.update(inner.digest())
-            macs.append(outer.digest()[:_MAC])
+            state = begin()
+            state.update(_encode(rest)[1:])
+            macs.append(state.digest())
         raw = self._key_id + (_FILL + self._key_id).join(macs) + _FILL if macs else b""
         return b2a_base64(raw, newline=False).translate(_TO_URL).decode()
 
 
-def _states(secret: bytes) -> _States:
-    """HMAC's two hashes (RFC 2104) after the key: going on from copies of them takes a third of the time."""
-    key = hashlib.sha256(secret).digest() if len(secret) > _BLOCK else secret
-    padded = key.ljust(_BLOCK, b"\x00")
-    return hashlib.sha256(padded.translate(_INNER)), hashlib.sha256(padded.translate(_OUTER))
+def _keyed(secret: bytes) -> hashlib.blake2b:
+    """The hash after its key: going on from a copy of it takes two thirds of the time."""
+    key = hashlib.blake2b(secret).digest() if len(secret) > _LONGEST_KEY else secret
+    return hashlib.blake2b(key=key, digest_size=_MAC)
 
 
 def encode(raw: bytes) -> str:

@@ -46,6 +46,7 @@ from lakehouse.versioning.refs import branches, tags
 from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
 from lakehouse.versioning.staged import usage
 from lakehouse.versioning.state.stores import Store, Stores
+from tests.lakes import by_column
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
@@ -187,7 +188,7 @@ class Bench:
             staging.Link(path=path, physical_address=at.physical_address, checksum=f"{self._serial:032x}", size=1)
             for path, at in zip(paths, where, strict=True)
         ]
-        assert not any(await batch.add(links))
+        assert not any(await batch.add(by_column(links)))
 
     async def _changed_branch(self, name: str, numbers: Sequence[int]) -> str:
         await branches.create_branch(self._lake, REPO, name, source="main", actor=ANN)

@@ -34,7 +34,7 @@ from lakehouse.versioning.staged import fold
 from lakehouse.versioning.state.turns import LEASE
 from lakehouse.versioning.work import sweeping
 from tests.crash.ports import Died, DyingDatabase, DyingStore, Fuse
-from tests.lakes import ANN, Hands, commit_all, lake_on, link, open_lake, put, seal, shown
+from tests.lakes import ANN, Hands, by_column, commit_all, lake_on, link, open_lake, put, seal, shown
 
 pytestmark = pytest.mark.anyio
 OLD = {"kept": "c0", "gone": "c0"}
@@ -92,7 +92,7 @@ async def linked_batches(lake):
         staging.Link(path=path, physical_address=at.physical_address, checksum="b", size=1)
         for path, at in zip(paths, where, strict=True)
     ]
-    await batch.add(wanted)
+    await batch.add(by_column(wanted))
     await batch.finish()
 
 

@@ -8,29 +8,30 @@ in which anything else stands is judged link by link. Both ways accept and refus
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
+from itertools import repeat
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import LakehouseError, StagingMoved
-from lakehouse.core.ids import StagingToken
+from lakehouse.core.ids import EntryPath, StagingToken
 from lakehouse.core.records import AddressKind
 from lakehouse.format.entry import pack, pack_page
 from lakehouse.meta import refs, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits import compact
 from lakehouse.versioning.objects import addresses, tokens
-from lakehouse.versioning.objects.staging import accept, location, unquoted
+from lakehouse.versioning.objects.staging import Link, accept, location, unquoted
 from lakehouse.versioning.protection import require_not_read_only, require_writable
 from lakehouse.versioning.staged.fold import fold_if_many
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lakehouse.core.records import Branch, Repository
     from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.objects.staging import Link
 
 PUBLISH_ABOVE = 1000
 """Rows of an atomic batch that still go in one transaction."""
@@ -39,6 +40,23 @@ SLICE = 100
 _RELATIVE = int(AddressKind.RELATIVE)
 _TOKENS = 100
 """Tokens whose epochs a batch remembers: mostly there is one."""
+
+
+class LinkPage(msgspec.Struct, frozen=True, kw_only=True):
+    """Links by column: the fields of `staging.Link` that every link has. `link` makes one of them whole."""
+
+    paths: list[EntryPath]
+    addresses: list[str]
+    tokens: list[str | None]
+    checksums: list[str]
+    sizes: list[int]
+    content_types: list[str]
+    metadata: list[dict[str, str]]
+    mtimes: list[int | None]
+    link: Callable[[int], Link]
+
+    def __len__(self) -> int:
+        return len(self.paths)
 
 
 class Batch:
@@ -63,7 +81,7 @@ class Batch:
         self.count = 0
         """Links of an atomic batch so far."""
 
-    async def add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
+    async def add(self, links: LinkPage) -> list[LakehouseError | None]:
         """Take up to a thousand links; of each, in order, what is wrong with it. An atomic batch raises the first
         error, with the number of its item, counted from 0.
         """
@@ -77,19 +95,19 @@ class Batch:
                 name = self._branch.name
                 self._repository, self._branch = await resolve.branch(self._lake, self._repository.name, name)
 
-    async def _add(self, links: Sequence[Link]) -> list[LakehouseError | None]:
+    async def _add(self, links: LinkPage) -> list[LakehouseError | None]:
         self._epoch = self._epoch if self._atomic else None
         answers: list[LakehouseError | None] = []
         rows: dict[bytes, bytes] = {}
         self._slices.begin()
         for at in range(0, len(links), SLICE):
-            part = links[at : at + SLICE]
-            packed = self._together(part)
+            part = slice(at, min(at + SLICE, len(links)))
+            packed = self._together(links, part)
             if packed is None:
-                answers += await self._one_by_one(part, rows, first=self.count + at)
+                answers += await self._one_by_one(links, part, rows)
             else:
-                rows.update(zip([link.path for link in part], packed, strict=True))
-                answers += [None] * len(part)
+                rows.update(zip(links.paths[part], packed, strict=True))
+                answers += [None] * len(packed)
             await self._slices.breathe()
         if self._atomic:
             await self._hold(rows)
@@ -103,62 +121,56 @@ class Batch:
             compact.staged(self._lake, self._repository, self._branch, len(pairs))
         return answers
 
-    def _together(self, links: Sequence[Link]) -> list[bytes] | None:
+    def _together(self, links: LinkPage, part: slice) -> list[bytes] | None:
         """The entries of links that may all be staged, and are to addresses of our own; else None."""
-        repository, branch = self._repository, self._branch
-        checksums = [unquoted(link.checksum) for link in links]
+        lake, repository, branch = self._lake, self._repository, self._branch
+        checksums = [unquoted(checksum) for checksum in links.checksums[part]]
         if repository.read_only or not all(checksums):
             return None
+        tokens_given = links.tokens[part]
+        now = lake.now
         try:
-            for token in {link.token for link in links}:
+            for token in set(tokens_given):
                 if token and self._epoch_of(token) != branch.epoch:
                     return None
-            relatives = addresses.issued_page(
-                self._lake,
-                repository,
-                branch,
-                [link.path for link in links],
-                [link.physical_address for link in links],
-            )
+            relatives = addresses.issued_page(lake, repository, branch, links.paths[part], links.addresses[part])
             if relatives is None:
                 return None
-            now = self._lake.now
             packed = pack_page(
-                [
-                    (
-                        relative,
-                        _RELATIVE,
-                        link.size,
-                        checksum,
-                        now if link.mtime is None else link.mtime,
-                        link.content_type,
-                        link.metadata,
-                        "",
+                list(
+                    zip(
+                        relatives,
+                        repeat(_RELATIVE),
+                        links.sizes[part],
+                        checksums,
+                        [now if mtime is None else mtime for mtime in links.mtimes[part]],
+                        links.content_types[part],
+                        links.metadata[part],
+                        repeat(""),
+                        strict=False,
                     )
-                    for link, relative, checksum in zip(links, relatives, checksums, strict=True)
-                ]
+                )
             )
         except LakehouseError:
             return None
-        with_token = next((link for link in reversed(links) if link.token), None)
+        with_token = next((number for number in range(part.stop - 1, part.start - 1, -1) if links.tokens[number]), None)
         if with_token is not None:
-            self._epoch, self._with_token = branch.epoch, with_token
+            self._epoch, self._with_token = branch.epoch, links.link(with_token)
         return packed
 
-    async def _one_by_one(
-        self, links: Sequence[Link], rows: dict[bytes, bytes], *, first: int
-    ) -> list[LakehouseError | None]:
+    async def _one_by_one(self, links: LinkPage, part: slice, rows: dict[bytes, bytes]) -> list[LakehouseError | None]:
         """Put the entries of links that may be staged into `rows`; what is wrong with each. An atomic batch raises the
-        first error; the first of the links has the number `first`.
+        first error.
         """
         answers: list[LakehouseError | None] = []
-        for number, link in enumerate(links, first):
+        for number in range(part.start, part.stop):
+            link = links.link(number)
             try:
                 rows[link.path] = await self._packed(link)
                 answers.append(None)
             except LakehouseError as error:
                 if self._atomic:
-                    raise error.within(f"item {number}") from error.__cause__
+                    raise error.within(f"item {self.count + number}") from error.__cause__
                 answers.append(error)
         return answers
 

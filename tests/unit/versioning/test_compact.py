@@ -22,7 +22,7 @@ from lakehouse.versioning.objects import staging as links
 from lakehouse.versioning.refs import branches
 from lakehouse.versioning.state.staged_rows import StagedRows
 from lakehouse.versioning.work import sweeping
-from tests.lakes import ANN, changes, commit_all, error_of, lake_on, link, put, seal, shown
+from tests.lakes import ANN, by_column, changes, commit_all, error_of, lake_on, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio
 PATHS = [f"p/{number:02}" for number in range(30)]
@@ -349,12 +349,11 @@ async def test_deletes_and_batches_count(lake, repo, monkeypatch):
         paths = [parse_path(f"{atomic}/{number:02}") for number in range(40)]
         pages = await links.get_physical_addresses(lake, repo, "main", paths)
         where = [one async for page in pages for _, one in page]
-        await batch.add(
-            [
-                links.Link(path=path, physical_address=at.physical_address, checksum="b", size=1)
-                for path, at in zip(paths, where, strict=True)
-            ]
-        )
+        wanted = [
+            links.Link(path=path, physical_address=at.physical_address, checksum="b", size=1)
+            for path, at in zip(paths, where, strict=True)
+        ]
+        await batch.add(by_column(wanted))
         await batch.finish()
         await lake.background.drain()
         branch = await branch_of(lake, repo)

@@ -14,7 +14,7 @@ from lakehouse.versioning import protection, resolve
 from lakehouse.versioning.commits import commit, commit_record, compact, merge, pick, reset
 from lakehouse.versioning.objects import batches, listing, objects, prefixes, staging
 from lakehouse.versioning.refs import branches, repositories, tags
-from tests.lakes import ANN, commit_all, error_of, lake_on, link, put, seal, shown
+from tests.lakes import ANN, by_column, commit_all, error_of, lake_on, link, put, seal, shown
 from tests.unit.tree.forest import entry
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,9 @@ async def batch_of(lake, repo, count):
     for number in range(count):
         path = parse_path(f"batch/{number}")
         where = await staging.get_physical_address(lake, repo, "main", path)
-        await batch.add([staging.Link(path=path, physical_address=where.physical_address, checksum="c", size=1)])
+        await batch.add(
+            by_column([staging.Link(path=path, physical_address=where.physical_address, checksum="c", size=1)])
+        )
     await batch.finish()
 
 

@@ -15,7 +15,7 @@ from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import batches, objects, staging
 from lakehouse.versioning.staged import fold
 from lakehouse.versioning.work import sweeping
-from tests.lakes import changes, commit_all, error_of, link, put, seal, shown
+from tests.lakes import by_column, changes, commit_all, error_of, link, put, seal, shown
 
 pytestmark = pytest.mark.anyio
 ON_SQLITE = pytest.mark.parametrize("metadata", ["sqlite"], indirect=True)
@@ -217,7 +217,7 @@ async def open_with(lake, repo, count, *, atomic=True, token=False, monkeypatch=
 async def test_an_abandoned_batch_is_swept(lake, repo, monkeypatch):
     monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     batch, links = await open_with(lake, repo, 5)
-    await batch.add(links)
+    await batch.add(by_column(links))
     await batch.abandon()
     lake.clock.now += 700
     await sweeping.sweep(lake)
@@ -227,7 +227,7 @@ async def test_an_abandoned_batch_is_swept(lake, repo, monkeypatch):
 async def test_a_batch_whose_client_is_gone_is_swept_later(lake, repo, monkeypatch):
     monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     batch, links = await open_with(lake, repo, 5)
-    await batch.add(links)
+    await batch.add(by_column(links))
     await batch._stored()
     lake.clock.now += lake.address_validity - 10
     await sweeping.sweep(lake)
@@ -243,7 +243,7 @@ async def test_abandoning_what_was_published_loses_nothing(lake, repo, monkeypat
     """The answer to the last transaction was lost, so the caller gives up what is on the branch already."""
     monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     batch, links = await open_with(lake, repo, 5)
-    await batch.add(links)
+    await batch.add(by_column(links))
     await batch.finish()
     await batch.abandon()
     lake.clock.now += 90_000
@@ -255,7 +255,7 @@ async def test_a_batch_on_a_clean_branch_seals_no_empty_area(lake, repo, monkeyp
     monkeypatch.setattr(batches, "PUBLISH_ABOVE", 2)
     for number in range(2):
         batch, links = await open_with(lake, repo, 3)
-        await batch.add(links)
+        await batch.add(by_column(links))
         await batch.finish()
         assert len(await sealed_of(lake, repo)) == number + 1
     await link(lake, repo, "main", "p/000", "newer")
@@ -266,7 +266,7 @@ async def test_a_batch_on_a_clean_branch_seals_no_empty_area(lake, repo, monkeyp
 async def test_a_batch_with_stale_tokens(lake, repo, monkeypatch, above):
     monkeypatch.setattr(batches, "PUBLISH_ABOVE", above)
     batch, links = await open_with(lake, repo, 5, token=True)
-    await batch.add(links)
+    await batch.add(by_column(links))
     await commit_all(lake, repo, "main", allow_empty=True)
     with pytest.raises(StagingMoved) as moved:
         await batch.finish()
@@ -278,9 +278,9 @@ async def test_a_batch_with_stale_tokens(lake, repo, monkeypatch, above):
 async def test_items_with_stale_tokens_are_refused_one_by_one(lake, repo):
     batch, links = await open_with(lake, repo, 2, atomic=False, token=True)
     _, without = await open_with(lake, repo, 3, atomic=False)
-    assert len(await batch.add(links[:1])) == 1
+    assert len(await batch.add(by_column(links[:1]))) == 1
     await commit_all(lake, repo, "main")
-    stale, good = await batch.add([links[1], without[2]])
+    stale, good = await batch.add(by_column([links[1], without[2]]))
     assert isinstance(stale, StagingMoved)
     assert stale.location.token != links[1].token
     assert good is None

@@ -24,6 +24,7 @@ from lakehouse.db.statement import Statement
 from lakehouse.versioning.commits import commit, reset
 from lakehouse.versioning.objects import batches, listing, objects, staging
 from lakehouse.versioning.refs import branches
+from tests.lakes import by_column
 
 pytestmark = pytest.mark.anyio
 PATH = parse_path("a/b.parquet")
@@ -133,7 +134,8 @@ async def test_batches(lake, repo, actor, count, atomic):
     where = [one async for page in await staging.get_physical_addresses(lake, repo, "main", paths) for _, one in page]
     batch = await batches.open_batch(lake, repo, "main", atomic=atomic)
     for at in range(0, count, 1000):
-        await batch.add([a_link(where[n], paths[n], token=where[n].token) for n in range(at, min(at + 1000, count))])
+        part = range(at, min(at + 1000, count))
+        await batch.add(by_column([a_link(where[n], paths[n], token=where[n].token) for n in part]))
     if atomic:
         _, page = await listing.list_objects(lake, repo, "main", listing.Query())
         assert page.items == ()
@@ -149,9 +151,9 @@ async def test_atomic_batch_with_one_bad_link_links_nothing(lake, repo):
     paths = [parse_path(f"p/{number:05}") for number in range(1500)]
     where = [one async for page in await staging.get_physical_addresses(lake, repo, "main", paths) for _, one in page]
     batch = await batches.open_batch(lake, repo, "main", atomic=True)
-    await batch.add([a_link(at, path) for at, path in zip(where, paths, strict=True)])
+    await batch.add(by_column([a_link(at, path) for at, path in zip(where, paths, strict=True)]))
     with pytest.raises(LinkAddressInvalid):
-        await batch.add([a_link(where[0], parse_path("other"))])
+        await batch.add(by_column([a_link(where[0], parse_path("other"))]))
     await batch.abandon()
     _, page = await listing.list_objects(lake, repo, "main", listing.Query())
     assert page.items == ()
@@ -170,7 +172,7 @@ async def test_links_are_judged_alike_by_the_page_and_alone(lake, repo, monkeypa
 
     async def staged():
         batch = await batches.open_batch(lake, repo, "main", atomic=atomic)
-        assert await batch.add(links) == [None] * len(links)
+        assert await batch.add(by_column(links)) == [None] * len(links)
         await batch.finish()
         return await lake.db.all("select path, value from staged order by path")
 
@@ -180,7 +182,7 @@ async def test_links_are_judged_alike_by_the_page_and_alone(lake, repo, monkeypa
     await reset.reset_branch(lake, repo, "main")
     links = [msgspec.structs.replace(link, token=None) for link in links]
     await lake.db.apply(Statement("delete from staged"))
-    monkeypatch.setattr(batches.Batch, "_together", lambda self, links: None)
+    monkeypatch.setattr(batches.Batch, "_together", lambda self, links, part: None)
     assert await staged() == together
     assert len(together) == len(paths)
 
@@ -202,16 +204,16 @@ async def test_one_bad_link_does_not_spoil_its_page(lake, repo, clock):
     }
     for number, (link, error) in wrong.items():
         batch = await batches.open_batch(lake, repo, "main", atomic=False)
-        answers = await batch.add([*good[:number], link, *good[number + 1 :]])
+        answers = await batch.add(by_column([*good[:number], link, *good[number + 1 :]]))
         assert [type(answer) for answer in answers] == [error if n == number else type(None) for n in range(len(good))]
         atomic = await batches.open_batch(lake, repo, "main", atomic=True)
         with pytest.raises(error, match=f"item {number}"):
-            await atomic.add([*good[:number], link, *good[number + 1 :]])
+            await atomic.add(by_column([*good[:number], link, *good[number + 1 :]]))
 
 
 async def test_item_batch_answers_each(lake, repo):
     where = await staging.get_physical_address(lake, repo, "main", PATH)
     batch = await batches.open_batch(lake, repo, "main", atomic=False)
-    good, bad = await batch.add([a_link(where), a_link(where, parse_path("other"))])
+    good, bad = await batch.add(by_column([a_link(where), a_link(where, parse_path("other"))]))
     assert good is None
     assert isinstance(bad, LinkAddressInvalid)
