@@ -98,6 +98,8 @@ class FileWatch:
     async def _run(self, occasion: Occasion, files: list[HookFile]) -> Outcome:
         event = _payload(occasion, self._repository, now=self._lake.clock())
         outcome = await self._runner.run([file.action for file in files], event)
+        for one in outcome.hooks:
+            self._lake.counts.add(f"hooks {one.run.status}")
         hooks = [(one.run, one.output) for one in outcome.hooks]
         await self._lake.db.apply(*action_runs.insert(self._repository.id, outcome.run, hooks))
         return outcome

@@ -25,6 +25,7 @@ from lakehouse.asgi.resources import resource_builder
 from lakehouse.asgi.responses import JSON_HEADERS, Response, json_bytes, json_response, packed_response, text_response
 from lakehouse.asgi.router import MethodNotAllowed, Router
 from lakehouse.core.errors import LakehouseError, Unauthenticated
+from lakehouse.telemetry.logs import request_id as current_request
 from lakehouse.wire.errors import Error
 from lakehouse.wire.operation import Access
 from lakehouse.wire.packed import wants_packed
@@ -42,8 +43,8 @@ Authenticate = Callable[[AnyCall], Awaitable["User | None"]]
 Authorize = Callable[["User", str, str], object]
 """Of user, action and resource. Raises InsufficientPermissions unless the user may. Cheap: it runs in the loop."""
 ErrorTable = Callable[[LakehouseError, "Operation | None"], Response]
-Observe = Callable[["Operation | None", int, float], None]
-"""Told of each answer: operation (None when there is no such route), status, seconds."""
+Observe = Callable[[str, int, float], None]
+"""Told of each answer: the operation's name ("" when there is no such route), status, seconds."""
 
 
 class Record(Protocol):
@@ -142,6 +143,7 @@ class ApiApp:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request_id = self._request_ids()
+        current_request.set(request_id)
         started = time.perf_counter() if self._observe else 0.0
         operation: Operation | None = None
         call: AnyCall | None = None
@@ -163,7 +165,7 @@ class ApiApp:
             self._record.record(call, response.status, wanted=recorded)
         await response.send(send, receive, request_id=request_id, head=scope["method"] == "HEAD")
         if self._observe:
-            self._observe(operation, response.status, time.perf_counter() - started)
+            self._observe("" if operation is None else operation.name, response.status, time.perf_counter() - started)
 
     async def drain(self) -> None:
         """Wait for operations whose callers have gone away."""

@@ -62,6 +62,7 @@ ACTIONS: Final[dict[str, dict[str, str]]] = {
         "DeleteUserExternalPrincipal": "no longer let it",
         "ReadExternalPrincipal": "see an external identity",
         "ReadAudit": "read the audit log",
+        "ReadMetrics": "read the server's figures at `/metrics`, on `*`",
     },
     "ci": {
         "ReadAction": "see runs of hooks",
@@ -100,7 +101,7 @@ ACTIONS: Final[dict[str, dict[str, str]]] = {
     },
 }
 """Names of actions by service. `fs:UsePhysicalAddresses` (the embedded store's own buckets with one's own key, past all
-permissions on objects) and `auth:ReadAudit` are ours.
+permissions on objects), `auth:ReadAudit` and `auth:ReadMetrics` are ours.
 """
 
 KNOWN: Final = frozenset(f"{service}:{name}" for service, names in ACTIONS.items() for name in names)

@@ -204,6 +204,15 @@ class Audit(msgspec.Struct, frozen=True):
     """`changes`: logins, refusals and every change but those of objects; `writes`: these too; `all`: reads as well."""
 
 
+class Metrics(msgspec.Struct, frozen=True):
+    """Figures for Prometheus at `/metrics`, of all workers together."""
+
+    access: Literal["off", "local", "anyone"] = "local"
+    """`local`: callers on this machine that came through no proxy, and users who may `auth:ReadMetrics`, as
+    administrators may; `anyone`: no question is asked; `off`: there is no such page.
+    """
+
+
 class Log(msgspec.Struct, frozen=True):
     """What the server writes to standard error. Secrets and Authorization headers are never written."""
 
@@ -264,4 +273,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     egress: Egress = Egress()
     actions: Actions = Actions()
     audit: Audit = Audit()
+    metrics: Metrics = Metrics()
     log: Log = Log()

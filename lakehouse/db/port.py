@@ -12,12 +12,13 @@ All adapters pass the one suite in `tests/contracts`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from lakehouse.db.statement import Scalar, Statement
+    from lakehouse.telemetry.transactions import Transactions
 
 Row = tuple[Any, ...]
 """The columns of one row, in the order of the statement: int, str, bytes or None."""
@@ -58,4 +59,19 @@ class Database(Protocol):
 
     async def close(self) -> None:
         """Wait for what was accepted, then let go of the files."""
+        ...
+
+
+@runtime_checkable
+class Watched(Protocol):
+    """What adapters tell about themselves."""
+
+    @property
+    def transactions(self) -> Transactions:
+        """What was stored so far."""
+        ...
+
+    @property
+    def waiting(self) -> int:
+        """Transactions that wait for their turn or for a connection."""
         ...

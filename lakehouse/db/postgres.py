@@ -12,6 +12,7 @@ goes away leaves all of it or nothing.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -28,6 +29,7 @@ from lakehouse.db.placeholders import numbered
 from lakehouse.db.postgres_errors import given_up, lost, translated
 from lakehouse.db.postgres_text import TextLoader, stored
 from lakehouse.db.statement import Lock, Statement, locks_of
+from lakehouse.telemetry.transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -95,6 +97,7 @@ class PostgresDatabase:
         self._opened = self._closed = False
         self._running: set[asyncio.Task[list[list[Row]]]] = set()
         self._sql = lru_cache(maxsize=2 * STATEMENTS)(_encoded)
+        self.transactions = Transactions()
 
     # -- reads ---------------------------------------------------------------------------------------------------------
 
@@ -147,11 +150,11 @@ class PostgresDatabase:
         """Run the transaction; again if the server gave it up, or step by step if a statement was refused: the one
         before may have had a guard that failed, and then it should not have run at all.
         """
-        run = self._together
+        run, began = self._together, time.monotonic()
         for tries in range(TRIES):
             connection = await self._connection()
             try:
-                return await self._transaction(connection, statements, run)
+                answers = await self._transaction(connection, statements, run)
             except psycopg.Error as error:
                 if tries < TRIES - 1 and (lost(connection) or given_up(error)):
                     await self._after_failure(connection)
@@ -159,7 +162,11 @@ class PostgresDatabase:
                 if tries < TRIES - 1 and run == self._together and len(statements) > 1:
                     run = self._one_by_one
                     continue
+                self.transactions.failed += 1
                 _raise(error)
+            else:
+                self.transactions.note((began,), now=time.monotonic())
+                return answers
             finally:
                 await self._pool.putconn(connection)
         raise DatabaseUnavailable  # pragma: no cover - the last round raises
@@ -238,6 +245,11 @@ class PostgresDatabase:
             for ddl in migration.ddl:
                 await connection.execute(POSTGRES.fill(ddl).encode())
             await connection.execute("insert into schema_migrations (name) values ($1)", (migration.name,))
+
+    @property
+    def waiting(self) -> int:
+        """As Watched."""
+        return int(self._pool.get_stats().get("requests_waiting", 0))
 
     async def close(self) -> None:
         self._closed = True

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from lakehouse.db.migrations.migration import Migration
     from lakehouse.db.port import Row
     from lakehouse.db.statement import Scalar, Statement
+    from lakehouse.telemetry.transactions import Transactions
 
 T = TypeVar("T")
 
@@ -93,6 +94,16 @@ class SqliteDatabase:
 
     async def migrate(self) -> int:
         return await self._writer.run(partial(_migrate, self._migrations))
+
+    @property
+    def transactions(self) -> Transactions:
+        """As Watched."""
+        return self._writer.transactions
+
+    @property
+    def waiting(self) -> int:
+        """As Watched."""
+        return self._writer.waiting
 
     async def close(self) -> None:
         self._inline = False  # from here on lookups wait in line with the scans, and hear that it is closed

@@ -108,11 +108,19 @@ async def collect_garbage(
         await lease.release()
     report.finished = lake.now
     if not options.dry_run:
+        _count(lake, report)
         text = msgspec.json.encode(report).decode()
         await lake.db.apply(
             collection.note_run(repo.id, report.id, started=report.started, finished=report.finished, report=text)
         )
     return report
+
+
+def _count(lake: Lake, report: Report) -> None:
+    lake.counts.add("gc runs")
+    lake.counts.add("gc objects", report.deleted)
+    lake.counts.add("gc bytes", report.deleted_bytes)
+    lake.counts.add("gc seconds", report.finished - report.started)
 
 
 async def forget_candidates(lake: Lake, repository: str) -> None:

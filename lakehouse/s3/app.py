@@ -8,6 +8,7 @@ runs. Nothing of a body is read before the signature holds.
 from __future__ import annotations
 
 import logging
+import time
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
@@ -23,6 +24,8 @@ from lakehouse.s3.repository.list_buckets import bucket_names
 from lakehouse.s3.repository.serve import serve_repository
 from lakehouse.s3.request import S3Request, check_key_length, limit_body, read_request
 from lakehouse.s3.routes import INTERNAL, find_operation
+from lakehouse.telemetry.logs import request_id as current_request
+from lakehouse.telemetry.requests import GONE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -52,7 +55,7 @@ class S3App:
     presigned URLs only, for one method on one object (or one part of it). `uploads` takes objects in parts.
     `write_once` says where bytes must never change. Every other bucket is a repository of `gateway`. `sessions` knows
     callers by other means than a signature. `domains`: host names before which a bucket's name may stand. `most`: bytes
-    of the largest body.
+    of the largest body. `observe` is told of each answer: operation ("" when there is none), status, seconds.
     """
 
     def __init__(
@@ -71,6 +74,7 @@ class S3App:
         most: int = 5 * 2**40,
         clock: Clock = system_clock,
         request_id: Callable[[], str] | None = None,
+        observe: Callable[[str, int, float], None] | None = None,
     ) -> None:
         self._physical = Physical(store, buckets, write_once, region, uploads)
         self._gateway = gateway
@@ -80,33 +84,40 @@ class S3App:
         self._domains = tuple(domain.lower() for domain in domains)
         self._most = most
         self._request_id = request_id or RequestIds()
+        self._observe = observe
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
         request_id = self._request_id()
+        current_request.set(request_id)
+        started = time.perf_counter()
         head = scope["method"] == "HEAD"
+        request: S3Request | None = None
+        status = GONE
         try:
-            answer = await self._answer(scope, receive, request_id)
+            request = read_request(scope, receive, request_id, domains=self._domains)
+            answer = await self._serve(request)
         except ClientGone:
-            return
-        await send_answer(answer, send=send, receive=receive, request_id=request_id, head=head)
+            answer = None
+        except Exception as error:  # noqa: BLE001  (each has its answer)
+            answer = self._failed(error, scope, request_id)
+        if answer is not None:
+            status = answer.status
+            await send_answer(answer, send=send, receive=receive, request_id=request_id, head=head)
+        if self._observe is not None:
+            self._observe("" if request is None else request.operation, status, time.perf_counter() - started)
 
-    async def _answer(self, scope: Scope, receive: Receive, request_id: str) -> Answer:
-        try:
-            return await self._serve(read_request(scope, receive, request_id, domains=self._domains))
-        except S3Error as error:
+    def _failed(self, error: Exception, scope: Scope, request_id: str) -> Answer:
+        if isinstance(error, S3Error):
             return self._refusal(error.code, str(error), scope, request_id)
-        except LakehouseError as error:
+        if isinstance(error, LakehouseError):
             answer = self._refusal(code_of(error), error.message, scope, request_id)
             if isinstance(error, RangeNotSatisfiable) and error.size is not None:
                 answer.headers["content-range"] = f"bytes */{error.size}"
             return answer
-        except ClientGone:
-            raise
-        except Exception:
-            log.exception("a request failed", extra={"request_id": request_id})
-            message = "We encountered an internal error. Please try again."
-            return self._refusal("InternalError", message, scope, request_id)
+        log.error("a request failed", exc_info=error)
+        message = "We encountered an internal error. Please try again."
+        return self._refusal("InternalError", message, scope, request_id)
 
     async def _serve(self, request: S3Request) -> Answer:
         caller = await self._callers.identify(request)
@@ -122,6 +133,7 @@ class S3App:
 
     async def _root(self, request: S3Request, caller: Caller) -> Answer:
         record = caller.record
+        request.operation = list_buckets.__name__
         if request.method != "GET" or caller.internal:
             raise S3Error("MethodNotAllowed", "only GET, which lists the buckets, is allowed here")
         repositories = () if self._gateway is None else await bucket_names(self._gateway, request, record.account)
@@ -134,6 +146,7 @@ class S3App:
             raise S3Error("AccessDenied", "this access key may not use the store's own buckets")
         check_key_length(request.key)
         operation = find_operation(request)
+        request.operation = operation.__name__
         if caller.internal and operation not in INTERNAL:
             raise S3Error("AccessDenied", "this URL allows one method on one object, and nothing else")
         return await operation(self._physical, request)

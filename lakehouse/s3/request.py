@@ -43,6 +43,8 @@ class S3Request(msgspec.Struct):
     request_id: str
     scope: Mapping[str, Any] = {}
     virtual_host: bool = False
+    operation: str = ""
+    """Name of the operation that it means, once that is known."""
 
     @property
     def root(self) -> str:

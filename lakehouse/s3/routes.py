@@ -68,6 +68,10 @@ _ON_OBJECT: Mapping[tuple[str, str], Operation] = {
     ("GET", "uploadId"): list_parts,
     ("DELETE", "uploadId"): abort_multipart_upload,
 }
+OPERATIONS = frozenset(
+    one.__name__ for one in (*_ON_BUCKET.values(), *_ON_OBJECT.values(), list_objects_v2, copy_object, upload_part_copy)
+)
+"""Names of all operations on buckets of the embedded store."""
 INTERNAL: frozenset[Operation] = frozenset({get_object, head_object, put_object, upload_part})
 """What a URL that the server itself signed may do."""
 

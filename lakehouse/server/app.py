@@ -35,6 +35,8 @@ from lakehouse.gc.running import COLLECT, collect_in_background
 from lakehouse.s3.repository.gateway import Gateway
 from lakehouse.server.hooks import with_hooks
 from lakehouse.server.lake import lake_over
+from lakehouse.server.metrics import REST, S3, lake_metrics
+from lakehouse.server.metrics_page import metrics_page
 from lakehouse.server.pages import pages
 from lakehouse.server.provider import oidc_settings, open_egress
 from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
@@ -49,11 +51,14 @@ from lakehouse.versioning.work.working import resume_for_ever
 from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
+    from starlette.applications import Starlette
+
     from lakehouse.asgi.types import Message, Receive, Scope, Send
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
     from lakehouse.s3.app import S3App
     from lakehouse.server.egress import Egress
+    from lakehouse.server.metrics import ServerMetrics
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.work.working import LakeWork
 
@@ -74,11 +79,12 @@ class Application:
     def __init__(self, config: Config, *, clock: Clock = system_clock) -> None:
         self._config = config
         self._clock = clock
-        self._pages = pages(config.external_url)
+        self._pages: Starlette
         self._api: ApiApp
         self._s3: S3App
         self._lake: Lake
         self._egress: Egress
+        self._metrics: ServerMetrics
         self._audit: AuditLog
         self._usage: UsageCounter
         self._sweeper: asyncio.Task[None]
@@ -100,11 +106,12 @@ class Application:
             else:
                 await self._pages(scope, receive, send)
         elif scope["type"] == "lifespan":
-            await self._live(receive, send)
+            await self._live(scope, receive, send)
 
-    async def _live(self, receive: Receive, send: Send) -> None:
+    async def _live(self, scope: Scope, receive: Receive, send: Send) -> None:
         await receive()
         await self.start()
+        scope.get("state", {})["traffic"] = self._metrics.traffic
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self.stop()
@@ -119,7 +126,8 @@ class Application:
         await db.migrate()
         await setup.claim(db, ring)
         await builtin.ensure(db, now=clock())
-        stores, local = await open_stores(config, data_folder(config), ring, clock=clock)
+        metrics = self._metrics = lake_metrics()
+        stores, embedded = await open_stores(config, data_folder(config), ring, clock=clock, figures=metrics.store)
         self._egress = open_egress(config)
         self._lake = with_hooks(config, lake_over(config, db, stores, ring, clock=clock), self._egress)
         self._audit = AuditLog(db, ring, clock=clock)
@@ -150,10 +158,19 @@ class Application:
             origin=origin,
             limits=Limits(json_body=config.limits.json_body),
             record=Recorder(self._audit, level=config.audit.level),
+            observe=metrics.observer(REST),
         )
         self._audit.start()
         gateway = Gateway(self._lake, checker, origin, config.object_store.region)
-        self._s3 = s3_side(config, local, gateway, S3Callers(authenticator, credentials, checker, origin), ring)
+        callers = S3Callers(authenticator, credentials, checker, origin)
+        self._s3 = s3_side(config, embedded, gateway, callers, ring, observe=metrics.observer(S3))
+        self._pages = pages(
+            config.external_url,
+            metrics=metrics_page(metrics, config.metrics, authenticator=authenticator, checker=checker),
+        )
+        metrics.watch_stores()
+        metrics.watch_lake(self._lake, WORKS)
+        await metrics.start(data_folder(config))
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
         self._resumer = asyncio.get_running_loop().create_task(resume_for_ever(self._lake, WORKS))
         self._counter = asyncio.get_running_loop().create_task(self._usage.flush_for_ever())
@@ -173,6 +190,7 @@ class Application:
         await self._audit.stop()
         with suppress(LakehouseError):
             await self._usage.flush()
+        self._metrics.stop()
         await self._lake.stores.close()
         await self._lake.db.close()
 

@@ -19,6 +19,8 @@ from lakehouse.wire.table import OPERATIONS
 if TYPE_CHECKING:
     from starlette.requests import Request
 
+    from lakehouse.server.metrics_page import Page
+
 _INDEX = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>lakehouse</title>
 <style>body{{font:16px/1.5 system-ui,sans-serif;max-width:42rem;margin:4rem auto;padding:0 1rem}}code{{background:#eee}}
@@ -35,7 +37,7 @@ _INDEX = """<!doctype html>
 _SAFE = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}
 
 
-def pages(external_url: str) -> Starlette:
+def pages(external_url: str, *, metrics: Page) -> Starlette:
     """The application for everything that has no side of its own."""
 
     async def index(request: Request) -> Response:
@@ -47,6 +49,7 @@ def pages(external_url: str) -> Starlette:
             Route("/", index),
             Route("/_health", _health),
             Route("/openapi.json", _openapi),
+            Route("/metrics", metrics),
             Route("/logout", _logout),
             Route("/{rest:path}", _unknown, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
         ]

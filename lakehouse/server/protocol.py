@@ -49,6 +49,18 @@ _ASGI = {"version": "3.0", "spec_version": "2.3"}
 logger = logging.getLogger(__name__)
 
 
+class Traffic:
+    """What all connections of a process have taken and given, in bytes, and how many are open.
+
+    An application that wants to know puts one into the state of its lifespan, as `traffic`.
+    """
+
+    __slots__ = ("connections", "received", "sent")
+
+    def __init__(self) -> None:
+        self.connections = self.received = self.sent = 0
+
+
 class HttpProtocol(asyncio.Protocol):
     """One connection. Its constructor is the one that uvicorn calls."""
 
@@ -63,6 +75,7 @@ class HttpProtocol(asyncio.Protocol):
         self._app = cast("Callable[..., Awaitable[None]]", config.loaded_app)
         self._app_state = app_state
         self._state = server_state
+        self.traffic: Traffic = app_state.get("traffic") or Traffic()
         self._keep_alive = config.timeout_keep_alive
         self._parser = httptools.HttpRequestParser(self)
         self.transport: asyncio.Transport
@@ -89,9 +102,11 @@ class HttpProtocol(asyncio.Protocol):
             "https" if is_ssl(self.transport) else "http",
         )
         self._state.connections.add(self)  # type: ignore[arg-type]
+        self.traffic.connections += 1
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._state.connections.discard(self)
+        self.traffic.connections -= 1
         if self._timer is not None:
             self._timer.cancel()
         if self._newest is not None:
@@ -103,6 +118,7 @@ class HttpProtocol(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._busy = True
+        self.traffic.received += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -403,13 +419,15 @@ class Exchange:
             self._protocol.answered(self)
 
     def _write(self, body: bytes) -> None:
-        write = self._protocol.transport.write
+        write, traffic = self._protocol.transport.write, self._protocol.traffic
         if self._started:
             if body:
+                traffic.sent += len(body)
                 write(body)
             return
         self._started = True
         head = self._head or b""
+        traffic.sent += len(head) + len(body)
         if len(body) <= ONE_WRITE:
             write(head + body)
         else:

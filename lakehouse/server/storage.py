@@ -10,10 +10,13 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, cast
 
+import msgspec
+
 from lakehouse.auth import keys
 from lakehouse.config.model import NamedStore
 from lakehouse.core.errors import BadConfiguration
 from lakehouse.objects.local import open_local_store
+from lakehouse.objects.metered import MeteredUploads, metered
 from lakehouse.objects.presign import EmbeddedPresigner
 from lakehouse.s3.app import S3App
 from lakehouse.s3.context import Buckets
@@ -31,7 +34,7 @@ if TYPE_CHECKING:
     from lakehouse.config.model import Config
     from lakehouse.config.model import ObjectStore as ObjectStoreSettings
     from lakehouse.core.clock import Clock
-    from lakehouse.objects.local import LocalStore
+    from lakehouse.objects.metered import StoreFigures
     from lakehouse.objects.port import Location, MultipartStore, ObjectStore, Presigner
     from lakehouse.s3.repository.gateway import Gateway
     from lakehouse.server.s3_callers import S3Callers
@@ -48,8 +51,22 @@ DRIVERS = {
 SCHEMES = tuple(dict.fromkeys(scheme for scheme, _ in DRIVERS))
 
 
-async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clock) -> tuple[Stores, LocalStore]:
-    """All stores, and the embedded one among them. Raises StartupError."""
+EMBEDDED, CONFIGURED, DIRECTORIES = "(embedded)", "(object_store)", "(directories)"
+"""What stores without an id are called where they are counted."""
+
+
+async def open_stores(
+    config: Config,
+    folder: Path,
+    ring: KeyRing,
+    *,
+    clock: Clock,
+    figures: Callable[[str], StoreFigures] | None = None,
+) -> tuple[Stores, Store]:
+    """All stores, and the embedded one among them. `figures`: what counts the calls to a store, by its name.
+
+    Raises StartupError.
+    """
     settings = config.object_store
     others = [_opened(other, f"object_stores.{name}", storage_id=name, clock=clock) for name, other in _named(config)]
     first = [_opened(settings, "object_store", clock=clock)] if settings.url else []
@@ -64,7 +81,19 @@ async def open_stores(config: Config, folder: Path, ring: KeyRing, *, clock: Clo
         uploads=local.uploads,
         buckets=frozenset((settings.bucket,)),
     )
-    return Stores((*first, embedded, *others, *open_directories(config, folder))), local
+    directories = open_directories(config, folder)
+    if figures is not None:
+        first = [_counted(store, figures(CONFIGURED)) for store in first]
+        embedded = _counted(embedded, figures(EMBEDDED))
+        others = [_counted(store, figures(store.id)) for store in others]
+        directories = tuple(_counted(store, figures(DIRECTORIES)) for store in directories)
+    return Stores((*first, embedded, *others, *directories)), embedded
+
+
+def _counted(store: Store, figures: StoreFigures) -> Store:
+    """The same store, whose calls are counted."""
+    uploads = None if store.uploads is None else MeteredUploads(store.uploads, figures)
+    return msgspec.structs.replace(store, objects=metered(store.objects, figures), uploads=uploads)
 
 
 def _named(config: Config) -> list[tuple[str, NamedStore]]:
@@ -124,17 +153,25 @@ def presign_secret(ring: KeyRing) -> str:
     return ring.derive(keys.PRESIGN)[1].hex()
 
 
-def s3_side(config: Config, store: LocalStore, gateway: Gateway, callers: S3Callers, ring: KeyRing) -> S3App:
+def s3_side(
+    config: Config,
+    embedded: Store,
+    gateway: Gateway,
+    callers: S3Callers,
+    ring: KeyRing,
+    *,
+    observe: Callable[[str, int, float], None] | None = None,
+) -> S3App:
     """The S3 side: repositories and the embedded store's bucket, for users and for URLs that the server signed."""
 
     async def write_once(location: Location) -> bool:
         return await is_data(gateway.lake, "s3", location)
 
     return S3App(
-        store,
+        embedded.objects,
         lookup_secret=callers.lookup,
         presign_secret=presign_secret(ring),
-        uploads=store.uploads,
+        uploads=embedded.uploads,
         write_once=write_once,
         buckets=Buckets((config.object_store.bucket,)),
         region=gateway.region,
@@ -143,4 +180,5 @@ def s3_side(config: Config, store: LocalStore, gateway: Gateway, callers: S3Call
         domains=config.s3.domains,
         most=config.limits.object_size,
         clock=gateway.lake.clock,
+        observe=observe,
     )

@@ -11,19 +11,28 @@ import secrets
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
+from starlette.routing import request_response
+
 from lakehouse.auth.secrets import generated_secret
 from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import BadConfiguration
 from lakehouse.objects.local import open_local_store
+from lakehouse.objects.metered import MeteredUploads, metered
 from lakehouse.s3.app import S3App
 from lakehouse.s3.context import Buckets, KeyRecord
+from lakehouse.server.metrics import S3, store_metrics
+from lakehouse.server.metrics_page import metrics_page
 from lakehouse.server.start import data_folder
+from lakehouse.server.storage import EMBEDDED
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
     from lakehouse.asgi.types import Message, Receive, Scope, Send
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local import LocalStore
+    from lakehouse.server.metrics import ServerMetrics
 
 FOLDER = "store"
 SECRET_FILE = "store-secret"  # noqa: S105  (a file's name)
@@ -31,6 +40,8 @@ MIN_ID, MAX_ID = 3, 20
 """Characters of an access key id."""
 MIN_SECRET = 8
 HEALTH = "/_health"
+METRICS = "/_metrics"
+"""Not `/metrics`, which may be a bucket."""
 
 
 def key_pairs(config: Config) -> dict[str, str]:
@@ -75,17 +86,22 @@ class StoreApplication:
         self._pairs = key_pairs(config)
         self._store: LocalStore
         self._s3: S3App
+        self._metrics: ServerMetrics
+        self._page: ASGIApp
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""
         if scope["type"] == "http":
             if scope["path"] == HEALTH and not scope["query_string"]:
                 await _healthy(send)
+            elif scope["path"] == METRICS and not scope["query_string"]:
+                await self._page(scope, receive, send)
             else:
                 await self._s3(scope, receive, send)
         elif scope["type"] == "lifespan":
             await receive()
             await self.start()
+            scope.get("state", {})["traffic"] = self._metrics.traffic
             await send({"type": "lifespan.startup.complete"})
             await receive()
             await self.stop()
@@ -97,20 +113,27 @@ class StoreApplication:
         self._store = await open_local_store(
             data_folder(config) / FOLDER, clock=self._clock, abandoned=config.object_store.abandoned_uploads
         )
+        metrics = self._metrics = store_metrics()
+        figures = metrics.store(EMBEDDED)
         self._s3 = S3App(
-            self._store,
+            metered(self._store, figures),
             lookup_secret=self._lookup,
             presign_secret=secrets.token_hex(32),  # nobody signs with it
-            uploads=self._store.uploads,
+            uploads=MeteredUploads(self._store.uploads, figures),
             buckets=Buckets((), any_name=True, filled=self._store.bucket_names),
             region=config.store.region,
             domains=config.s3.domains,
             most=config.limits.object_size,
             clock=self._clock,
+            observe=metrics.observer(S3),
         )
+        self._page = request_response(metrics_page(metrics, config.metrics))
+        metrics.watch_stores()
+        await metrics.start(data_folder(config))
 
     async def stop(self) -> None:
         """Finish what was acknowledged, then close the folder."""
+        self._metrics.stop()
         await self._store.close()
 
     async def _lookup(self, access_key_id: str) -> KeyRecord | None:

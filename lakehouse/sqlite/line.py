@@ -79,6 +79,11 @@ class Line(Generic[R]):
         self._sort()
         self._until = self._now() + seconds if self._small or self._small_since else 0.0
 
+    @property
+    def length(self) -> int:
+        """How many wait, about."""
+        return self._arrivals.qsize() + len(self._small) + len(self._bulk)
+
     def all(self) -> list[R]:
         """Everybody who still waits."""
         self._sort()

@@ -27,6 +27,7 @@ from lakehouse.sqlite.failure import as_unavailable, unavailable
 from lakehouse.sqlite.line import Line
 from lakehouse.sqlite.log import Log
 from lakehouse.sqlite.turnstile import Turnstile
+from lakehouse.telemetry.transactions import Transactions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +50,7 @@ class _Request:
     let go when the future is resolved, lest each refused write waits for the garbage collector.
     """
 
-    __slots__ = ("bulk", "error", "future", "job", "loop", "quiet", "result", "savepoint")
+    __slots__ = ("bulk", "error", "future", "job", "loop", "put", "quiet", "result", "savepoint")
 
     def __init__(
         self,
@@ -67,6 +68,7 @@ class _Request:
         self.savepoint = savepoint
         self.quiet = quiet
         self.bulk = bulk
+        self.put = time.monotonic()
         self.result: Any = None
         self.error: BaseException | None = None
 
@@ -96,6 +98,7 @@ class Writer:
             raise
         self._log = Log(self._connection, path)
         self._line = Line[_Request]()
+        self.transactions = Transactions()
         self._door = threading.Lock()
         self._closed = False
         self._thread = threading.Thread(target=self._serve, name=f"writer of {path.name}", daemon=True)
@@ -136,6 +139,11 @@ class Writer:
         finally:
             del request  # else an error holds this frame, which holds the future, which holds the error
 
+    @property
+    def waiting(self) -> int:
+        """Jobs that are not begun."""
+        return self._line.length
+
     def close(self) -> None:
         """Wait for the jobs that were accepted, then let go of the file. Blocks; may be called again."""
         with self._door:
@@ -154,8 +162,10 @@ class Writer:
                 began = time.monotonic()
                 with self._turnstile:
                     self._transact(batch)
+                ended = time.monotonic()
                 if first.bulk:
-                    self._line.stay_back(time.monotonic() - began)
+                    self._line.stay_back(ended - began)
+                self.transactions.note([request.put for request in batch], now=ended)
                 _settle(batch)
                 del batch, first
                 batch = []
@@ -236,6 +246,7 @@ class Writer:
 
     def _fail(self, batch: list[_Request], error: BaseException) -> None:
         """The transaction is lost: nobody in it may believe otherwise."""
+        self.transactions.fail()
         cause = error.__cause__ if isinstance(error, _TransactionLost) and error.__cause__ else error
         for request in batch:
             request.error = as_unavailable(cause)

@@ -48,6 +48,7 @@ class NodeCache:
         self._budget = budget
         self._used = 0
         self._nodes: OrderedDict[tuple[int, str], Node] = OrderedDict()
+        self.hits = self.misses = self.disk_hits = 0
 
     @property
     def used(self) -> int:
@@ -59,6 +60,7 @@ class NodeCache:
         key = (repository, node_id)
         node = self._nodes.get(key)
         if node is not None:
+            self.hits += 1
             self._nodes.move_to_end(key)
         return node
 
@@ -163,6 +165,7 @@ class NodeStore:
             await self._objects.put(self.location(node.id), node.body, size=len(node.body), content_type=NODE_TYPE)
 
     async def _load(self, node_ids: Sequence[str]) -> list[Node]:
+        self._cache.misses += len(node_ids)
         nodes = await self._load_from_disk(node_ids)
         missing = [node_id for node_id in node_ids if node_id not in nodes]
         if missing:
@@ -178,7 +181,9 @@ class NodeStore:
         """Those of the nodes of which this machine has a sound copy."""
         if self._disk is None:
             return {}
-        return await asyncio.to_thread(self._sound_copies, self._disk, node_ids)
+        found = await asyncio.to_thread(self._sound_copies, self._disk, node_ids)
+        self._cache.disk_hits += len(found)
+        return found
 
     def _sound_copies(self, disk: DiskCache, node_ids: Sequence[str]) -> dict[str, Node]:
         nodes = {}

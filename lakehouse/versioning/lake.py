@@ -12,6 +12,7 @@ from lakehouse.core.clock import Clock, system_clock
 from lakehouse.core.pace import Pace
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
+from lakehouse.telemetry.counts import Counts
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
 from lakehouse.versioning.state.commit_cache import CommitCache
 from lakehouse.versioning.state.events import Hooks, NoHooks
@@ -69,6 +70,8 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
     """How batches give way to what is short."""
     staged: StagedRows = msgspec.field(default_factory=StagedRows)
     """How much this process has staged on each branch since that was last folded."""
+    counts: Counts = msgspec.field(default_factory=Counts)
+    """What is seldom done, counted for whoever watches the server."""
 
     @property
     def now(self) -> int:

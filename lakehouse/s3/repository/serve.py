@@ -71,6 +71,10 @@ _ON_OBJECT: Mapping[tuple[str, str], Operation] = {
 }
 
 
+OPERATIONS = frozenset(
+    one.__name__ for one in (*_ON_BUCKET.values(), *_ON_OBJECT.values(), list_objects_v2, copy_object, upload_part_copy)
+)
+"""Names of all operations on repositories."""
 _UPLOADS = frozenset({upload_part, upload_part_copy, list_parts, abort_multipart_upload, complete_multipart_upload})
 """What names its upload by an id: its key may be the path alone, as lists of uploads show it."""
 
@@ -80,6 +84,7 @@ async def serve_repository(gateway: Gateway, request: S3Request, user: User | No
     ref, path = split_key(request.key)
     asked = Asked(request, user, request.bucket, ref, path)
     operation = find_operation(request)
+    request.operation = operation.__name__
     try:
         if not request.bucket.isprintable():
             raise RepositoryNotFound

@@ -19,6 +19,7 @@ from lakehouse.core.errors import LakehouseError, TaskTakenOver
 from lakehouse.core.ids import RepositoryId
 from lakehouse.meta import tasks
 from lakehouse.meta.tasks import Task, TaskState
+from lakehouse.telemetry.counts import Counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
@@ -94,6 +95,13 @@ class Tasks:
         self._owner = uuid.uuid4().hex
         self._running: dict[str, asyncio.Task[None]] = {}
         self._handles: dict[str, Handle] = {}
+        self.counts = Counts()
+        """How they ended: `KIND done`, `KIND failed` and `KIND left` to another process, or canceled."""
+
+    @property
+    def running(self) -> int:
+        """How many run now."""
+        return len(self._running)
 
     async def start(self, db: Database, clock: Clock, wanted: NewTask, work: Work) -> None:
         """Add a task and begin it."""
@@ -168,16 +176,25 @@ class Tasks:
 
     async def _supervise(self, handle: Handle, work: Work) -> None:
         reporter = asyncio.get_running_loop().create_task(self._report(handle))
+        outcome = "failed"
         try:
             await work(handle)
+            outcome = "done"
         except TaskTakenOver:
+            outcome = "left"
             logger.info("task %s went on elsewhere, or was canceled", handle.task.id)
         except LakehouseError as error:
+            outcome = "failed"
             await handle.fail(error.message)
+        except asyncio.CancelledError:
+            outcome = "left"
+            raise
         except Exception:
+            outcome = "failed"
             logger.exception("task %s failed", handle.task.id)
             await handle.fail(f"internal error; the server's log has it as task {handle.task.id}")
         finally:
+            self.counts.add(f"{handle.task.kind} {outcome}")
             reporter.cancel()
 
     async def _report(self, handle: Handle) -> None:
