@@ -213,6 +213,19 @@ class Metrics(msgspec.Struct, frozen=True):
     """
 
 
+class Facades(msgspec.Struct, frozen=True):
+    """Interfaces of other systems. What is off answers as if it did not exist; its data stays."""
+
+    neuro: Literal["on", "off"] = "on"
+    """Buckets of the neuro platform, below `/neuro/api/v1`."""
+    commit_every: Seconds = 0.0
+    """Commit what their users wrote, in each repository, so long after its last commit; 0: never. It counts for every
+    repository whose metadata has `lakehouse.auto-commit` = `true`, as those that these interfaces make have.
+    """
+    commit_changes: Annotated[int, msgspec.Meta(ge=0, le=1_000_000)] = 0
+    """Commit when so many objects of such a repository were written or deleted, whenever that was; 0: never."""
+
+
 class Log(msgspec.Struct, frozen=True):
     """What the server writes to standard error. Secrets and Authorization headers are never written."""
 
@@ -274,4 +287,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     actions: Actions = Actions()
     audit: Audit = Audit()
     metrics: Metrics = Metrics()
+    facades: Facades = Facades()
     log: Log = Log()

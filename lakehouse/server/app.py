@@ -43,6 +43,7 @@ from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
 from lakehouse.server.storage import open_stores, s3_side
+from lakehouse.versioning.work.auto_commit import Schedule, commit_for_ever
 from lakehouse.versioning.work.dump import DUMP, dump_in_background
 from lakehouse.versioning.work.importing import IMPORT, import_objects
 from lakehouse.versioning.work.restore import RESTORE, restore_in_background
@@ -90,6 +91,7 @@ class Application:
         self._sweeper: asyncio.Task[None]
         self._resumer: asyncio.Task[None]
         self._counter: asyncio.Task[None]
+        self._committer: asyncio.Task[None] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""
@@ -173,12 +175,17 @@ class Application:
         await metrics.start(data_folder(config))
         self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
         self._resumer = asyncio.get_running_loop().create_task(resume_for_ever(self._lake, WORKS))
+        schedule = Schedule(every=int(config.facades.commit_every), changes=config.facades.commit_changes)
+        if schedule:
+            self._committer = asyncio.get_running_loop().create_task(commit_for_ever(self._lake, schedule))
         self._counter = asyncio.get_running_loop().create_task(self._usage.flush_for_ever())
 
     async def stop(self) -> None:
         """Finish what was acknowledged, then close everything."""
         self._sweeper.cancel()
         self._resumer.cancel()
+        if self._committer is not None:
+            self._committer.cancel()
         self._counter.cancel()
         await self._api.drain()
         await self._lake.tasks.stop()
