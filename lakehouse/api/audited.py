@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from lakehouse.wire.operation import Operation
 
 Level = Literal["off", "changes", "writes", "all"]
-OBJECT_TAGS = frozenset({"objects", "staging", "multipart", "prefixes"})
-"""Operations on the data itself: many, and recorded from the level `writes` on."""
+OBJECT_TAGS = frozenset({"objects", "staging", "multipart", "prefixes", "cache"})
+"""Operations on the data itself, and on the cache of outputs: many, and recorded from the level `writes` on."""
 NEVER = frozenset({"post_stats_events", "health_check"})
 LOGINS = frozenset({"login", "sts_login", "external_principal_login", "oauth_callback"})
 REFUSED = frozenset({401, 403})

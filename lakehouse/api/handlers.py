@@ -39,7 +39,7 @@ from lakehouse.api import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from lakehouse.asgi.dispatch import Handler
     from lakehouse.wire.operation import Operation
@@ -78,6 +78,10 @@ MODULES = {
 }
 
 
-def handlers(operations: Sequence[Operation]) -> dict[str, Handler]:
-    """The handlers of all operations by name. Raises AttributeError naming the function that is missing."""
-    return {operation.name: getattr(MODULES[operation.tag], operation.name) for operation in operations}
+def handlers(operations: Sequence[Operation], facades: Mapping[str, object] | None = None) -> dict[str, Handler]:
+    """The handlers of all operations by name. `facades`: by tag, what handles those that have no module here.
+
+    Raises AttributeError naming the function that is missing.
+    """
+    rooms = {**MODULES, **(facades or {})}
+    return {operation.name: getattr(rooms[operation.tag], operation.name) for operation in operations}

@@ -218,6 +218,10 @@ class Facades(msgspec.Struct, frozen=True):
 
     neuro: Literal["on", "off"] = "on"
     """Buckets of the neuro platform, below `/neuro/api/v1`."""
+    flyte: Literal["on", "off"] = "on"
+    """The cache of task outputs that Flyte's clients use."""
+    descartes: Literal["on", "off"] = "on"
+    """Storage of Descartes Labs, below `/storage/v1`, and its tokens, at `/iam/token`."""
     commit_every: Seconds = 0.0
     """Commit what their users wrote, in each repository, so long after its last commit; 0: never. It counts for every
     repository whose metadata has `lakehouse.auto-commit` = `true`, as those that these interfaces make have.
@@ -233,6 +237,19 @@ class Log(msgspec.Struct, frozen=True):
     """Least severity that is written."""
     format: Literal["text", "json"] = "text"
     """`text` for people, `json` for programs: one object a line."""
+
+
+class Flyte(msgspec.Struct, frozen=True):
+    """The cache of task outputs. Servers on one database need clocks that agree."""
+
+    max_heartbeat: Annotated[float, msgspec.Meta(title="duration", gt=0)] = 10.0
+    """Longest time between two heartbeats of a reservation, and the one for owners who name none."""
+    grace: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3
+    """Heartbeats after which a reservation whose owner is silent expires."""
+    ignore_org: bool = False
+    """Let all organisations share their entries."""
+    keep: Seconds = 0.0
+    """Evict entries that were last written so long ago; 0: never."""
 
 
 class Config(msgspec.Struct, frozen=True, kw_only=True):
@@ -288,4 +305,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     audit: Audit = Audit()
     metrics: Metrics = Metrics()
     facades: Facades = Facades()
+    flyte: Flyte = Flyte()
     log: Log = Log()

@@ -33,6 +33,7 @@ from lakehouse.core.errors import LakehouseError
 from lakehouse.gc.prepare import PREPARE, prepare_in_background
 from lakehouse.gc.running import COLLECT, collect_in_background
 from lakehouse.s3.repository.gateway import Gateway
+from lakehouse.server.facades import Facades
 from lakehouse.server.hooks import with_hooks
 from lakehouse.server.lake import lake_over
 from lakehouse.server.metrics import REST, S3, lake_metrics
@@ -82,6 +83,7 @@ class Application:
         self._clock = clock
         self._pages: Starlette
         self._api: ApiApp
+        self._facades: Facades
         self._s3: S3App
         self._lake: Lake
         self._egress: Egress
@@ -149,11 +151,13 @@ class Application:
             clock=clock,
             object_size=config.limits.object_size,
         )
+        self._facades = Facades(config, self._lake, checker)
+        operations = [operation for operation in OPERATIONS if self._facades.serves(operation)]
         origin = Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies)
         self._api = ApiApp(
             services,
-            OPERATIONS,
-            handlers(OPERATIONS),
+            operations,
+            handlers(operations, self._facades.handlers),
             authenticate=rest_identity(authenticator),
             authorize=checker.authorize,
             errors=error_response,
@@ -168,6 +172,7 @@ class Application:
         self._s3 = s3_side(config, embedded, gateway, callers, ring, observe=metrics.observer(S3))
         self._pages = pages(
             config.external_url,
+            operations,
             metrics=metrics_page(metrics, config.metrics, authenticator=authenticator, checker=checker),
         )
         metrics.watch_stores()
@@ -188,6 +193,7 @@ class Application:
             self._committer.cancel()
         self._counter.cancel()
         await self._api.drain()
+        await self._facades.close()
         await self._lake.tasks.stop()
         with suppress(TimeoutError):
             async with asyncio.timeout(self._config.shutdown_timeout):

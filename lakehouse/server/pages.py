@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from functools import cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,12 +13,14 @@ from starlette.routing import Route
 from lakehouse import __version__
 from lakehouse.api.openapi import openapi_document
 from lakehouse.auth.identity import expired_cookies
-from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from starlette.requests import Request
 
     from lakehouse.server.metrics_page import Page
+    from lakehouse.wire.operation import Operation
 
 _INDEX = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>lakehouse</title>
@@ -37,18 +38,24 @@ _INDEX = """<!doctype html>
 _SAFE = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}
 
 
-def pages(external_url: str, *, metrics: Page) -> Starlette:
-    """The application for everything that has no side of its own."""
+def pages(external_url: str, operations: Sequence[Operation], *, metrics: Page) -> Starlette:
+    """The application for everything that has no side of its own. `operations`: those that the server answers."""
+    made: list[bytes] = []
 
     async def index(request: Request) -> Response:
         root = external_url or str(request.base_url).rstrip("/")
         return HTMLResponse(_INDEX.format(version=__version__, root=_text(root)), headers=_SAFE)
 
+    async def document(request: Request) -> Response:
+        if not made:
+            made.append(msgspec.json.encode(openapi_document(operations, version=__version__)))
+        return Response(made[0], media_type="application/json", headers=_SAFE)
+
     return Starlette(
         routes=[
             Route("/", index),
             Route("/_health", _health),
-            Route("/openapi.json", _openapi),
+            Route("/openapi.json", document),
             Route("/metrics", metrics),
             Route("/logout", _logout),
             Route("/{rest:path}", _unknown, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),
@@ -62,15 +69,6 @@ def _text(url: str) -> str:
 
 async def _health(request: Request) -> Response:
     return PlainTextResponse("alive!", headers=_SAFE)
-
-
-@cache
-def _document() -> bytes:
-    return msgspec.json.encode(openapi_document(OPERATIONS, version=__version__))
-
-
-async def _openapi(request: Request) -> Response:
-    return Response(_document(), media_type="application/json", headers=_SAFE)
 
 
 async def _logout(request: Request) -> Response:

@@ -10,6 +10,7 @@ from lakehouse.wire import (
     audit,
     auth,
     branches,
+    cache,
     commits,
     config,
     dumps,
@@ -72,4 +73,5 @@ OPERATIONS: tuple[Operation, ...] = (
     *gc.OPERATIONS,
     *dumps.OPERATIONS,
     *reviews.OPERATIONS,
+    *cache.OPERATIONS,
 )

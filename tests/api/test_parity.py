@@ -29,6 +29,11 @@ ROUTES = {
 }
 
 ADDED_OPERATIONS = {
+    "getCacheEntry",
+    "putCacheEntry",
+    "deleteCacheEntry",
+    "claimCacheReservation",
+    "releaseCacheReservation",
     "listAuditEvents",
     "verifyAuditLog",
     "beginOidcLogin",

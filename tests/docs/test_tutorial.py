@@ -48,7 +48,9 @@ def steps(text: str) -> tuple[str, list[tuple[str, str]]]:
 
 def environment(home: Path) -> dict[str, str]:
     """Of a newcomer: the program on the path, nothing configured."""
+    tree = {name: os.environ[name] for name in ("PYTHONPATH",) if name in os.environ}
     return {
+        **tree,
         "HOME": str(home),
         "PATH": os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"])),
         "PYTHONUNBUFFERED": "1",

@@ -12,6 +12,7 @@ from lakehouse.sdk._async.actions import Actions
 from lakehouse.sdk._async.audit import Audit
 from lakehouse.sdk._async.auth import Auth
 from lakehouse.sdk._async.branches import Branches
+from lakehouse.sdk._async.cache import Cache
 from lakehouse.sdk._async.commits import Commits
 from lakehouse.sdk._async.config import Configuration
 from lakehouse.sdk._async.dumps import Dumps
@@ -111,6 +112,7 @@ class AsyncClient:
         self.gc = GarbageCollection(self._transport)
         self.dumps = Dumps(self._transport)
         self.reviews = Reviews(self._transport)
+        self.cache = Cache(self._transport)
 
     async def __aenter__(self) -> AsyncClient:
         return self

@@ -12,6 +12,7 @@ from lakehouse.sdk._sync.actions import Actions
 from lakehouse.sdk._sync.audit import Audit
 from lakehouse.sdk._sync.auth import Auth
 from lakehouse.sdk._sync.branches import Branches
+from lakehouse.sdk._sync.cache import Cache
 from lakehouse.sdk._sync.commits import Commits
 from lakehouse.sdk._sync.config import Configuration
 from lakehouse.sdk._sync.dumps import Dumps
@@ -111,6 +112,7 @@ class Client:
         self.gc = GarbageCollection(self._transport)
         self.dumps = Dumps(self._transport)
         self.reviews = Reviews(self._transport)
+        self.cache = Cache(self._transport)
 
     def __enter__(self) -> Client:
         return self
