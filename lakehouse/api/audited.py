@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from lakehouse.wire.operation import Operation
 
 Level = Literal["off", "changes", "writes", "all"]
-OBJECT_TAGS = frozenset({"objects", "staging", "multipart", "prefixes", "cache"})
+OBJECT_TAGS = frozenset({"objects", "staging", "multipart", "prefixes", "cache", "storage"})
 """Operations on the data itself, and on the cache of outputs: many, and recorded from the level `writes` on."""
 NEVER = frozenset({"post_stats_events", "health_check"})
-LOGINS = frozenset({"login", "sts_login", "external_principal_login", "oauth_callback"})
+LOGINS = frozenset({"login", "sts_login", "external_principal_login", "oauth_callback", "create_token"})
 REFUSED = frozenset({401, 403})
 _NAMES = ("id", "name", "ref", "path", "dest_path", "prefix", "principalId", "access_key_id", "permission")
 """Members of queries and bodies that name things."""

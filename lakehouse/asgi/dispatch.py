@@ -59,7 +59,19 @@ class Record(Protocol):
         ...
 
 
-PREFIX = b"/api/v1"
+class Routes(Protocol):
+    """Knows which operation a request means."""
+
+    def add(self, method: str, path: str, target: Any) -> None:
+        """Add an operation's route. Raises ValueError when it is taken."""
+        ...
+
+    def find(self, method: str, raw_path: bytes) -> tuple[Any, dict[str, str]]:
+        """What was added for a path, and its parameters. Raises LakehouseError, MethodNotAllowed."""
+        ...
+
+
+PREFIX = "/api/v1"
 _REFUSED = frozenset({401, 403})
 logger = logging.getLogger(__name__)
 
@@ -100,10 +112,11 @@ class _Binding:
 
 
 class ApiApp:
-    """Serves operations below `/api/v1`.
+    """Serves operations below `prefix`.
 
     `handlers` by operation name; every operation must have one and every handler an operation (ValueError).
-    `authorize` None: every known user may do everything.
+    `authorize` None: every known user may do everything. `routes`: another way to find operations than by the segments
+    of their paths.
     """
 
     def __init__(
@@ -120,6 +133,8 @@ class ApiApp:
         request_ids: Callable[[], str] | None = None,
         observe: Observe | None = None,
         record: Record | None = None,
+        prefix: str = PREFIX,
+        routes: Routes | None = None,
     ) -> None:
         odd = {operation.name for operation in operations} ^ set(handlers)
         if odd:
@@ -133,7 +148,8 @@ class ApiApp:
         self._observe = observe
         self._record = record
         self._running: set[asyncio.Future[Any]] = set()
-        self._router: Router[_Binding] = Router()
+        self._prefix = prefix.encode()
+        self._router: Routes = Router[_Binding]() if routes is None else routes
         limits = limits or Limits()
         for operation in operations:
             recorded = record is not None and record.wants(operation)
@@ -149,7 +165,7 @@ class ApiApp:
         call: AnyCall | None = None
         recorded = False
         try:
-            binding, path = self._router.find(scope["method"], _raw_path(scope))
+            binding, path = self._router.find(scope["method"], _raw_path(scope).removeprefix(self._prefix))
             operation, recorded = binding.operation, binding.recorded
             call = Call(operation, path, scope, receive, self._origin, request_id)
             response = await self._answer(binding, call)
@@ -228,4 +244,4 @@ async def _run(work: Coroutine[Any, Any, Any], outcome: asyncio.Future[Any], cal
 
 def _raw_path(scope: Scope) -> bytes:
     raw: bytes = scope.get("raw_path") or scope["path"].encode()
-    return raw.removeprefix(PREFIX)
+    return raw

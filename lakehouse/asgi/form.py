@@ -45,16 +45,16 @@ async def read_upload(call: Call[Any, Any], *, limit: int | None = None) -> Uplo
     if kind != b"multipart/form-data":
         if limit is not None and (call.content_length or 0) > limit:
             raise _too_large(limit)
-        return Upload(declared or DEFAULT_TYPE, _limited(call.stream(), limit), call.content_length)
+        return Upload(declared or DEFAULT_TYPE, limited(call.stream(), limit), call.content_length)
     boundary = options.get(b"boundary")
     if not boundary:
         raise InvalidArgument("multipart upload: no boundary in Content-Type: invalid value: validation error")
     form = _Form(call, boundary)
     await form.find()
-    return Upload(form.content_type or DEFAULT_TYPE, _limited(form.body(), limit), None)
+    return Upload(form.content_type or DEFAULT_TYPE, limited(form.body(), limit), None)
 
 
-async def _limited(body: AsyncIterator[bytes], limit: int | None) -> AsyncIterator[bytes]:
+async def limited(body: AsyncIterator[bytes], limit: int | None) -> AsyncIterator[bytes]:
     size = 0
     async for chunk in body:
         size += len(chunk)

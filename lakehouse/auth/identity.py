@@ -100,15 +100,31 @@ class Authenticator:
     async def user_of_token(self, text: str) -> User:
         """Whose login token this is. Raises Unauthenticated, also when the user is gone or revoked older tokens."""
         claims = self._tokens.verify(text, now=self._clock())
-        user = await users.by_id(self._db, UserId(claims.uid))
-        if user is None or claims.iat < user.valid_after:
+        if claims.iss != tokens.CLIENT_ISSUER:
+            return await self.user_since(UserId(claims.uid), claims.iat)
+        pair = await self._credentials.lookup(claims.aud)
+        if pair is None or pair.user.id != claims.uid or claims.iat < pair.user.valid_after:
             raise Unauthenticated
-        return user
+        return pair.user
+
+    async def user_since(self, user: UserId, issued: int) -> User:
+        """The user in whose name something was signed at `issued` (seconds). Raises Unauthenticated when the user is
+        gone, or has revoked what is as old.
+        """
+        found = await users.by_id(self._db, user)
+        if found is None or issued < found.valid_after:
+            raise Unauthenticated
+        return found
 
     async def login(self, access_key_id: str, secret_access_key: str) -> tokens.Token:
         """A token for the owner of this pair. Raises Unauthenticated."""
         user = await self._credentials.check(access_key_id, secret_access_key)
         return self.issue(user)
+
+    async def login_client(self, access_key_id: str, secret_access_key: str, *, seconds: int) -> tokens.Token:
+        """A token whose audience is the pair's access key id, and which is void without it. Raises Unauthenticated."""
+        user = await self._credentials.check(access_key_id, secret_access_key)
+        return tokens.issue(self._ring, user, now=self._clock(), seconds=seconds, access_key_id=access_key_id)
 
     def issue(self, user: User, *, seconds: int | None = None) -> tokens.Token:
         """A token for a user who is known by other means."""

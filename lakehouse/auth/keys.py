@@ -27,6 +27,7 @@ SETUP: Final = "setup-token"
 SESSION: Final = "session-token"
 OIDC: Final = "oidc-login"
 AUDIT: Final = "audit-chain"
+STORAGE_URL: Final = "storage-url"
 
 _SALT = b"lakehouse master secret v1"
 

@@ -23,12 +23,21 @@ LIFETIME = 7 * 24 * 3600
 ALGORITHM = "HS256"
 AUDIENCE = "login"
 ISSUER = "auth"
+CLIENT_ISSUER = "iam"
+"""Issuer of tokens that were given for an access key pair to a client which wants to be named as their audience."""
 _REMEMBERED = 1000
-_OPTIONS: Options = {"require": ["exp", "iat", "sub", "aud", "iss"], "verify_exp": False, "verify_iat": False}
+_OPTIONS: Options = {
+    "require": ["exp", "iat", "sub", "aud", "iss"],
+    "verify_exp": False,
+    "verify_iat": False,
+    "verify_aud": False,  # it depends on the issuer, and is looked at below
+}
 
 
 class Claims(msgspec.Struct, frozen=True):
-    """What a token says. `iat` and `exp` in seconds; `uid` is the user, names are for people and other programs."""
+    """What a token says. `iat` and `exp` in seconds; `uid` is the user, names are for people and other programs. `aud`
+    is the access key id where `iss` is CLIENT_ISSUER.
+    """
 
     iss: str
     aud: str
@@ -47,13 +56,18 @@ class Token(msgspec.Struct, frozen=True):
     expires: int
 
 
-def issue(keys: KeyRing, user: User, *, now: float, seconds: int | None = None) -> Token:
-    """A token for `user`, good for `seconds` from now, or `LIFETIME` if that is less or nothing is said."""
+def issue(
+    keys: KeyRing, user: User, *, now: float, seconds: int | None = None, access_key_id: str | None = None
+) -> Token:
+    """A token for `user`, good for `seconds` from now, or `LIFETIME` if that is less or nothing is said.
+
+    `access_key_id`: the pair that it is given for, and without which it is void.
+    """
     key_id, key = keys.derive(JWT)
     issued = max(int(now), user.valid_after)
     claims = Claims(
-        iss=ISSUER,
-        aud=AUDIENCE,
+        iss=ISSUER if access_key_id is None else CLIENT_ISSUER,
+        aud=AUDIENCE if access_key_id is None else access_key_id,
         sub=user.name,
         identity=user.name,
         uid=user.id,
@@ -92,7 +106,11 @@ class TokenReader:
             key = self._keys.find(str(jwt.get_unverified_header(text).get("kid")), JWT)
             if key is None:
                 raise Unauthenticated
-            found = jwt.decode(text, key, algorithms=[ALGORITHM], audience=AUDIENCE, issuer=ISSUER, options=_OPTIONS)
-            return msgspec.convert(found, Claims)
+            issuers = (ISSUER, CLIENT_ISSUER)
+            found = jwt.decode(text, key, algorithms=[ALGORITHM], issuer=issuers, options=_OPTIONS)
+            claims = msgspec.convert(found, Claims)
         except (jwt.PyJWTError, msgspec.ValidationError, UnicodeError) as error:
             raise Unauthenticated from error
+        if claims.iss == ISSUER and claims.aud != AUDIENCE:
+            raise Unauthenticated
+        return claims

@@ -230,6 +230,13 @@ class Facades(msgspec.Struct, frozen=True):
     """Commit when so many objects of such a repository were written or deleted, whenever that was; 0: never."""
 
 
+class Descartes(msgspec.Struct, frozen=True):
+    """Descartes Labs Storage."""
+
+    tmp_days: Annotated[int, msgspec.Meta(ge=1, le=36500)] = 7
+    """Days after which values of the storage type `tmp` are gone."""
+
+
 class Log(msgspec.Struct, frozen=True):
     """What the server writes to standard error. Secrets and Authorization headers are never written."""
 
@@ -306,4 +313,5 @@ class Config(msgspec.Struct, frozen=True, kw_only=True):
     metrics: Metrics = Metrics()
     facades: Facades = Facades()
     flyte: Flyte = Flyte()
+    descartes: Descartes = Descartes()
     log: Log = Log()

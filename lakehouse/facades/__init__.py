@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What clients of other systems see: their interfaces, over repositories of the lake."""
+"""The interfaces of other systems' clients, over repositories of the lake. They do not know each other."""

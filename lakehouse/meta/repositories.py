@@ -132,10 +132,11 @@ def reserve(repository: Repository) -> Statement:
     """
     return Statement(
         "insert into repositories(name, storage_id, storage_namespace, default_branch, created, read_only, state, "
-        "metadata, format, settings_version) values (?, ?, ?, ?, ?, ?, 'creating', '{}', ?, 0) "
+        "metadata, format, settings_version) values (?, ?, ?, ?, ?, ?, 'creating', ?, ?, 0) "
         "on conflict(name) do update set storage_id = excluded.storage_id, created = excluded.created, "
         "storage_namespace = excluded.storage_namespace, default_branch = excluded.default_branch, "
-        "read_only = excluded.read_only where repositories.state = 'creating' returning id",
+        "read_only = excluded.read_only, metadata = excluded.metadata "
+        "where repositories.state = 'creating' returning id",
         (
             repository.name,
             repository.storage_id,
@@ -143,6 +144,7 @@ def reserve(repository: Repository) -> Statement:
             repository.default_branch,
             repository.created,
             int(repository.read_only),
+            encode_metadata(repository.metadata),
             FORMAT,
         ),
         rows=1,
@@ -154,7 +156,8 @@ def activate(repository: Repository) -> Statement:
     """Show a reserved repository, with its namespace. Raises RepositoryExists when another creation was faster."""
     return Statement(
         "update repositories set state = 'active', storage_namespace = ? where id = ? and state = 'creating' "
-        "and storage_id = ? and storage_namespace in ('', ?) and default_branch = ? and read_only = ? and created = ?",
+        "and storage_id = ? and storage_namespace in ('', ?) and default_branch = ? and read_only = ? and created = ? "
+        "and metadata = ?",
         (
             repository.storage_namespace,
             repository.id,
@@ -163,6 +166,7 @@ def activate(repository: Repository) -> Statement:
             repository.default_branch,
             int(repository.read_only),
             repository.created,
+            encode_metadata(repository.metadata),
         ),
         rows=1,
         otherwise=RepositoryExists(),

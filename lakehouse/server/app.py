@@ -39,6 +39,7 @@ from lakehouse.server.lake import lake_over
 from lakehouse.server.metrics import REST, S3, lake_metrics
 from lakehouse.server.metrics_page import metrics_page
 from lakehouse.server.pages import pages
+from lakehouse.server.parts import Parts
 from lakehouse.server.provider import oidc_settings, open_egress
 from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
 from lakehouse.server.s3_callers import S3Callers
@@ -62,6 +63,7 @@ if TYPE_CHECKING:
     from lakehouse.server.egress import Egress
     from lakehouse.server.metrics import ServerMetrics
     from lakehouse.versioning.lake import Lake
+    from lakehouse.versioning.state.stores import Store
     from lakehouse.versioning.work.working import LakeWork
 
 
@@ -90,10 +92,7 @@ class Application:
         self._metrics: ServerMetrics
         self._audit: AuditLog
         self._usage: UsageCounter
-        self._sweeper: asyncio.Task[None]
-        self._resumer: asyncio.Task[None]
-        self._counter: asyncio.Task[None]
-        self._committer: asyncio.Task[None] | None = None
+        self._loops: list[asyncio.Task[None]] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""
@@ -107,6 +106,8 @@ class Application:
             elif (below := below_s3_root(scope)) is not None:
                 self._usage.count()
                 await self._s3(below, receive, send)
+            elif (side := self._facades.side(scope["path"])) is not None:
+                await side(scope, receive, send)
             else:
                 await self._pages(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -151,9 +152,29 @@ class Application:
             clock=clock,
             object_size=config.limits.object_size,
         )
-        self._facades = Facades(config, self._lake, checker)
+        parts = Parts(
+            config=config,
+            lake=self._lake,
+            ring=ring,
+            checker=checker,
+            credentials=credentials,
+            authenticator=authenticator,
+            origin=Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies),
+            record=Recorder(self._audit, level=config.audit.level),
+            metrics=metrics,
+        )
+        self._audit.start()
+        self._open_sides(parts, services, embedded)
+        metrics.watch_stores()
+        metrics.watch_lake(self._lake, WORKS)
+        await metrics.start(data_folder(config))
+        self._begin_loops()
+
+    def _open_sides(self, parts: Parts, services: Services, embedded: Store) -> None:
+        """REST, S3, the interfaces of other systems, and the pages beside them."""
+        config, checker, authenticator = parts.config, parts.checker, parts.authenticator
+        self._facades = Facades(parts)
         operations = [operation for operation in OPERATIONS if self._facades.serves(operation)]
-        origin = Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies)
         self._api = ApiApp(
             services,
             operations,
@@ -161,37 +182,33 @@ class Application:
             authenticate=rest_identity(authenticator),
             authorize=checker.authorize,
             errors=error_response,
-            origin=origin,
+            origin=parts.origin,
             limits=Limits(json_body=config.limits.json_body),
-            record=Recorder(self._audit, level=config.audit.level),
-            observe=metrics.observer(REST),
+            record=parts.record,
+            observe=parts.metrics.observer(REST),
         )
-        self._audit.start()
-        gateway = Gateway(self._lake, checker, origin, config.object_store.region)
-        callers = S3Callers(authenticator, credentials, checker, origin)
-        self._s3 = s3_side(config, embedded, gateway, callers, ring, observe=metrics.observer(S3))
+        gateway = Gateway(self._lake, checker, parts.origin, config.object_store.region)
+        callers = S3Callers(authenticator, parts.credentials, checker, parts.origin)
+        self._s3 = s3_side(config, embedded, gateway, callers, parts.ring, observe=parts.metrics.observer(S3))
         self._pages = pages(
             config.external_url,
             operations,
-            metrics=metrics_page(metrics, config.metrics, authenticator=authenticator, checker=checker),
+            metrics=metrics_page(parts.metrics, config.metrics, authenticator=authenticator, checker=checker),
         )
-        metrics.watch_stores()
-        metrics.watch_lake(self._lake, WORKS)
-        await metrics.start(data_folder(config))
-        self._sweeper = asyncio.get_running_loop().create_task(sweep_for_ever(self._lake))
-        self._resumer = asyncio.get_running_loop().create_task(resume_for_ever(self._lake, WORKS))
-        schedule = Schedule(every=int(config.facades.commit_every), changes=config.facades.commit_changes)
+
+    def _begin_loops(self) -> None:
+        """What runs beside requests for as long as the server does."""
+        settings = self._config.facades
+        schedule = Schedule(every=int(settings.commit_every), changes=settings.commit_changes)
+        loops = [sweep_for_ever(self._lake), resume_for_ever(self._lake, WORKS), self._usage.flush_for_ever()]
         if schedule:
-            self._committer = asyncio.get_running_loop().create_task(commit_for_ever(self._lake, schedule))
-        self._counter = asyncio.get_running_loop().create_task(self._usage.flush_for_ever())
+            loops.append(commit_for_ever(self._lake, schedule))
+        self._loops = [asyncio.get_running_loop().create_task(loop) for loop in loops]
 
     async def stop(self) -> None:
         """Finish what was acknowledged, then close everything."""
-        self._sweeper.cancel()
-        self._resumer.cancel()
-        if self._committer is not None:
-            self._committer.cancel()
-        self._counter.cancel()
+        for loop in self._loops:
+            loop.cancel()
         await self._api.drain()
         await self._facades.close()
         await self._lake.tasks.stop()

@@ -9,44 +9,69 @@ from typing import TYPE_CHECKING
 from lakehouse.facades.cache.evicting import evict_for_ever
 from lakehouse.facades.cache.rest import CacheRoutes
 from lakehouse.facades.cache.service import CacheOptions, CacheService
+from lakehouse.facades.kv.expiry import expire_for_ever
+from lakehouse.server.descartes import descartes_sides, descartes_values
 
 if TYPE_CHECKING:
-    from lakehouse.auth.checker import Checker
+    from collections.abc import Coroutine
+
+    from lakehouse.asgi.dispatch import ApiApp
     from lakehouse.config.model import Config
     from lakehouse.core.records import User
-    from lakehouse.versioning.lake import Lake
+    from lakehouse.server.parts import Parts
     from lakehouse.wire.operation import Operation
 
 
 class Facades:
-    """The facades of one server. `handlers`: by the tag of their operations, what has a function for each."""
+    """The facades of one server. Construct it in a running loop; `close` ends what runs in the background.
 
-    def __init__(self, config: Config, lake: Lake, checker: Checker) -> None:
-        self._checker = checker
+    `handlers`: by the tag of operations of the REST API, what has a function for each.
+    """
+
+    def __init__(self, parts: Parts) -> None:
+        self._parts = parts
         self._tasks: list[asyncio.Task[None]] = []
-        self.handlers: dict[str, object] = {}
+        self._sides: dict[str, ApiApp] = {}
         self._off: set[str] = set()
-        if config.facades.flyte == "on":
-            self._open_flyte(config, lake)
+        self.handlers: dict[str, object] = {}
+        switches = parts.config.facades
+        if switches.flyte == "on":
+            self._open_flyte()
         else:
             self._off.add("cache")
+        if switches.descartes == "on":
+            self._open_descartes()
 
     def serves(self, operation: Operation) -> bool:
         """Whether an operation is not switched off."""
         return operation.tag not in self._off
 
+    def side(self, path: str) -> ApiApp | None:
+        """The application that a path outside the REST API belongs to."""
+        return next((app for root, app in self._sides.items() if path.startswith(f"{root}/")), None)
+
     async def close(self) -> None:
-        """End what runs in the background."""
+        """End the background work, and wait for uploads whose callers have gone away."""
         for task in self._tasks:
             task.cancel()
+        for app in self._sides.values():
+            await app.drain()
 
-    def _open_flyte(self, config: Config, lake: Lake) -> None:
-        cache = CacheService(lake, may_read=self._may_read, options=cache_options(config))
+    def _run(self, work: Coroutine[None, None, None]) -> None:
+        self._tasks.append(asyncio.get_running_loop().create_task(work))
+
+    def _open_flyte(self) -> None:
+        cache = CacheService(self._parts.lake, may_read=self._may_read, options=cache_options(self._parts.config))
         self.handlers["cache"] = CacheRoutes(cache)
-        self._tasks.append(asyncio.get_running_loop().create_task(evict_for_ever(cache)))
+        self._run(evict_for_ever(cache))
+
+    def _open_descartes(self) -> None:
+        values = descartes_values(self._parts)
+        self._sides |= descartes_sides(self._parts, values)
+        self._run(expire_for_ever(values))
 
     def _may_read(self, user: User | None, repository: str, path: str) -> bool:
-        return self._checker.allowed(user, "fs:ReadObject", f"repository/{repository}/object/{path}")
+        return self._parts.checker.allowed(user, "fs:ReadObject", f"repository/{repository}/object/{path}")
 
 
 def cache_options(config: Config) -> CacheOptions:

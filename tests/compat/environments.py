@@ -41,13 +41,28 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
         "duckdb-extension-httpfs",
     ),
     "cli": ("awscli>=1.40,<2",),
+    # The last release of this client with a Storage. Its dependencies are for Python 3.8.
+    "descartes": ("descarteslabs==1.12.1",),
 }
+PYTHONS: dict[str, str] = {"descartes": "3.8"}
+"""Environments that need an older Python than ours."""
 ROOT = Path(__file__).parents[2]
 
 
 def cache_directory() -> Path:
     """Where environments are kept: LAKEHOUSE_TEST_ENVIRONMENTS, or beside the project's own."""
     return Path(os.environ.get("LAKEHOUSE_TEST_ENVIRONMENTS") or ROOT / ".venv" / "compat")
+
+
+def python_of(name: str) -> Path | None:
+    """The Python that the environment `name` is made with; None when it is not on this machine."""
+    version = PYTHONS.get(name)
+    if version is None:
+        return Path(sys.executable)
+    pyenv = Path(os.environ.get("PYENV_ROOT") or Path.home() / ".pyenv") / "versions"
+    found = sorted(pyenv.glob(f"{version}.*/bin/python{version}"))
+    on_path = shutil.which(f"python{version}")
+    return found[-1] if found else None if on_path is None else Path(on_path)
 
 
 @contextmanager
@@ -62,17 +77,21 @@ def locked(path: Path) -> Iterator[None]:
 def interpreter(name: str) -> Path:
     """The Python of the environment `name`; makes it when it is not there or out of date.
 
-    Raises RuntimeError with pip's output when the packages cannot be installed.
+    Raises RuntimeError with pip's output when the packages cannot be installed, or without the Python that they need.
     """
+    made_with = python_of(name)
+    if made_with is None:
+        raise RuntimeError(f"there is no Python {PYTHONS[name]} on this machine")
     folder = cache_directory() / name
     python = folder / "bin" / "python"
     stamp = folder / "installed"
-    wanted = "\n".join((sys.version, *ENVIRONMENTS[name]))
+    version = sys.version if name not in PYTHONS else str(made_with)
+    wanted = "\n".join((version, *ENVIRONMENTS[name]))
     with locked(cache_directory() / f"{name}.lock"):
         if stamp.is_file() and stamp.read_text() == wanted:
             return python
         shutil.rmtree(folder, ignore_errors=True)
-        run([sys.executable, "-m", "venv", str(folder)])
+        run([str(made_with), "-m", "venv", str(folder)])
         run([str(python), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *ENVIRONMENTS[name]])
         stamp.write_text(wanted)
     return python

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.compat.environments import ENVIRONMENTS, interpreter
+from tests.compat.environments import ENVIRONMENTS, PYTHONS, interpreter, python_of
 
 if TYPE_CHECKING:
     from tests.running import RunningServer
@@ -98,6 +98,9 @@ def test_client(
     outcomes: dict[str, dict[str, str]],
     tmp_path: Path,
 ) -> None:
+    environment = environment_of(script)
+    if python_of(environment) is None:
+        pytest.skip(f"there is no Python {PYTHONS[environment]} on this machine")
     if script.stem not in outcomes:
         outcomes[script.stem] = {}  # so that a script which cannot run is not run again for each of its checks
         outcomes[script.stem] = run_script(script, server, tmp_path)

@@ -32,7 +32,7 @@ from lakehouse.versioning.objects.staging import Linked
 from lakehouse.versioning.protection import require_writable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterable, Sequence
+    from collections.abc import AsyncIterable, Callable, Sequence
 
     from lakehouse.core.records import Repository
     from lakehouse.objects.port import ByteRange, ObjectInfo, ObjectReader
@@ -136,6 +136,28 @@ async def delete_object(
 ) -> None:
     """Make a path absent; it may be so already. Raises BranchNotFound, ProtectedBranch, ReadOnlyRepository."""
     await _delete(lake, repository, branch, [path], force=force, no_tombstone=no_tombstone)
+
+
+async def remove_object(
+    lake: Lake, repository: str, branch: str, path: EntryPath, *, unless: Callable[[Entry], bool] | None = None
+) -> None:
+    """Make a path absent that shows an object. Of several at once, one does it and the others find nothing.
+
+    `unless` may spare the object that is there at this moment, which then counts as not found. Raises ObjectNotFound,
+    BranchNotFound, ProtectedBranch, ReadOnlyRepository.
+    """
+    while True:
+        shown = await lookup.on_branch(lake, repository, branch, path)
+        at = shown.branch
+        if at is None or shown.packed is None or (unless is not None and unless(unpack(shown.packed))):
+            raise ObjectNotFound(f"path {path.decode(errors='replace')}: not found")
+        await require_writable(lake, shown.repository, at.name, force=False)
+        try:
+            await lake.db.apply(staging.put_over(at.id, path, staging.TOMBSTONE, version=at.version, seen=shown.staged))
+        except LostRace:
+            continue
+        compact.staged(lake, shown.repository, at, 1)
+        return
 
 
 async def delete_objects(

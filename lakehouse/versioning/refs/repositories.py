@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lakehouse.core import marks
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import (
     InvalidArgument,
@@ -73,15 +74,18 @@ class RepositoryRequest(msgspec.Struct, frozen=True):
     storage_id: str = ""
     read_only: bool = False
     bare: bool = False
+    metadata: dict[str, str] = {}
 
 
 async def create_repository(lake: Lake, request: RepositoryRequest) -> Repository:
     """Make a repository with an initial commit on its default branch (none of both when bare).
 
-    Raises InvalidName, RepositoryExists, UnknownStorage, InvalidAddress, NamespaceInUse.
+    Raises InvalidName, InvalidArgument (a reserved key of the metadata), RepositoryExists, UnknownStorage,
+    InvalidAddress, NamespaceInUse.
     """
     name = parse_repository_name(request.name)
     branch = parse_branch_name(request.default_branch, argument="default branch")
+    marks.check_marks(request.metadata)
     there = await repositories.find_any(lake.db, name)
     if there is not None and there.state is not RepositoryState.CREATING:
         raise RepositoryExists
@@ -102,6 +106,7 @@ async def create_repository(lake: Lake, request: RepositoryRequest) -> Repositor
         default_branch=branch,
         created=lake.now,
         read_only=request.read_only,
+        metadata=request.metadata,
     )
     return await _make(lake, draft, request, store)
 
