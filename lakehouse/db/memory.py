@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from lakehouse.db.statement import Statement
     from lakehouse.sqlite.generation import Generation
 
-RESTLESS = ("staged", "dropped", "cache_entries", "cache_reservations")
+RESTLESS = ("staged", "staged_pages", "dropped", "cache_entries", "cache_reservations")
 """Tables that no remembered read may name."""
 SECONDS = 1.0
 """How long anything is remembered at most."""

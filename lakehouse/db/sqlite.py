@@ -41,6 +41,8 @@ SCANNERS = 2
 """Threads for scans."""
 BULK = 300
 """Values above which a transaction is bulk: some hundred rows."""
+BULK_BYTES = 4096
+"""Bytes of a value that make it bulk as well: a page of rows."""
 
 
 class SqliteDatabase:
@@ -89,7 +91,7 @@ class SqliteDatabase:
             partial(_apply, statements),
             savepoint=not alone,
             quiet=not disturbs(statements),
-            bulk=_values(statements) > BULK,
+            bulk=any(map(_is_bulk, statements)),
         )
 
     async def migrate(self) -> int:
@@ -123,9 +125,14 @@ class SqliteDatabase:
         return await scan
 
 
-def _values(statements: tuple[Statement, ...]) -> int:
-    """How many values a transaction stores, about."""
-    return sum(len(one.many) * len(one.many[0]) for one in statements if one.many)
+def _is_bulk(statement: Statement) -> bool:
+    """Whether a statement stores much."""
+    if not statement.many:
+        return False
+    first = statement.many[0]
+    return len(statement.many) * len(first) > BULK or any(
+        isinstance(value, bytes) and len(value) > BULK_BYTES for value in first
+    )
 
 
 def _apply(statements: tuple[Statement, ...], connection: sqlite3.Connection) -> list[list[Row]]:

@@ -3,17 +3,18 @@
 
 A row's value is a packed Entry; an empty value is a tombstone. Rows of a sealed token never change. A token that no
 branch shows is in `dropped`, from its first row on or from the transaction that drops it, so that a crash leaves no
-row behind for ever.
+row behind for ever. What was staged by the thousand is in `staged_pages`, and is read here as rows are.
 """
 
 from __future__ import annotations
 
-from itertools import chain
+from itertools import chain, takewhile
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import BranchNotFound, LinkAddressExpired, LostRace, StagingMoved
-from lakehouse.core.paths import after_prefix
+from lakehouse.core.paths import after_prefix, successor
 from lakehouse.db.statement import Scope, Statement, exclusive, shared
+from lakehouse.meta import staged_pages
 from lakehouse.meta.refs import PATH_END
 
 if TYPE_CHECKING:
@@ -45,10 +46,13 @@ _MANY = (
     "insert into staged(token, path, value) select refs.staging_token, v.column1, v.column2 from refs, (values %s) v "
     "where refs.id = ?" + _REPLACE
 )
+_ROWS = "select path, value from staged where token = ? and path >= ? and path < ? order by path limit ?"
 _TOGETHER = (250, 25, 1)
 """Rows of one statement where rows are many, as many as there are: two thirds of the time of a statement each, and the
 thread that runs them asks for the interpreter's lock once for each statement.
 """
+_PAGES_AT_ONCE = 100
+"""Pages that one transaction of the sweeper deletes."""
 DROPPED_AT_ONCE = 100
 """Tokens that one transaction of the sweeper looks at."""
 
@@ -120,40 +124,38 @@ def reserve(token: StagingToken, *, until: int) -> Statement:
     return Statement("insert into dropped(token, at) values (?, ?)", (token, until))
 
 
-def keep(token: StagingToken, *, now: int) -> Statement:
-    """A branch shows a reserved token from now on. Raises LinkAddressExpired when the sweeper may come before that."""
+def keep(*tokens: StagingToken, now: int) -> Statement:
+    """A branch shows reserved tokens from now on. Raises LinkAddressExpired when the sweeper may come before that."""
     return Statement(
-        "delete from dropped where token = ? and at >= ?", (token, now), rows=1, otherwise=LinkAddressExpired()
+        "delete from dropped where token = ? and at >= ?",
+        many=tuple([(token, now) for token in tokens]),
+        rows=len(tokens),
+        otherwise=LinkAddressExpired(),
     )
 
 
-def abandon(token: StagingToken, *, now: int) -> Statement:
-    """Hand a reserved token to the sweeper. Nothing happens when a branch shows it meanwhile."""
-    return Statement("update dropped set at = ? where token = ?", (now, token))
+def abandon(*tokens: StagingToken, now: int) -> Statement:
+    """Hand reserved tokens to the sweeper. Nothing happens to one that a branch shows meanwhile."""
+    return Statement("update dropped set at = ? where token = ?", many=tuple([(now, token) for token in tokens]))
 
 
-def publish(
-    branch: BranchId, token: StagingToken, *, fresh: StagingToken, epoch: int | None, now: int
-) -> list[Statement]:
-    """Make the rows under a reserved token the newest of the branch. Returns the sealed tokens as text.
+def publish(branch: BranchId, tokens: Sequence[StagingToken], *, fresh: StagingToken, epoch: int | None) -> Statement:
+    """Make what is under private tokens, newest first, the newest of the branch. Returns the sealed tokens as text.
 
-    If rows are in the current staging area, it is sealed beneath and `fresh` takes the writes.
-    Raises StagingMoved when `epoch` is given and staged data left the branch since, else BranchNotFound;
-    LinkAddressExpired as `keep`.
+    If rows are in the current staging area, it is sealed beneath and `fresh` takes the writes. To go with `keep`, if
+    the tokens were reserved. Raises StagingMoved when `epoch` is given and staged data left the branch since, else
+    BranchNotFound.
     """
     used = "exists (select 1 from staged s where s.token = refs.staging_token)"
-    return [
-        Statement(
-            f"update refs set sealed = ? || ',' || case when {used} then staging_token || ',' else '' end || sealed, "
-            f"staging_token = case when {used} then ? else staging_token end, version = version + 1 "
-            "where id = ? and epoch = coalesce(?, epoch) returning sealed",
-            (token, fresh, branch, epoch),
-            rows=1,
-            otherwise=BranchNotFound() if epoch is None else StagingMoved(),
-            locks=exclusive(Scope.BRANCH, branch),
-        ),
-        keep(token, now=now),
-    ]
+    return Statement(
+        f"update refs set sealed = ? || ',' || case when {used} then staging_token || ',' else '' end || sealed, "
+        f"staging_token = case when {used} then ? else staging_token end, version = version + 1 "
+        "where id = ? and epoch = coalesce(?, epoch) returning sealed",
+        (",".join(map(str, tokens)), fresh, branch, epoch),
+        rows=1,
+        otherwise=BranchNotFound() if epoch is None else StagingMoved(),
+        locks=exclusive(Scope.BRANCH, branch),
+    )
 
 
 def publish_beneath(branch: Branch, token: StagingToken, *, free: bytes | None, now: int) -> list[Statement]:
@@ -214,14 +216,17 @@ async def rows(
 
     Raises BranchNotFound.
     """
+    stop = PATH_END if end is None else end
     found = await db.all(
         "select f.version, s.path, s.value from refs f "
         "left join staged s on s.token = ? and s.path >= ? and s.path < ? where f.id = ? order by s.path limit ?",
-        (token, start, PATH_END if end is None else end, branch, limit),
+        (token, start, stop, branch, limit),
     )
     if not found:
         raise BranchNotFound
-    return found[0][0], [(row[1], row[2]) for row in found if row[1] is not None]
+    if found[0][1] is None:  # pages never change: what is read of them later is what the branch showed
+        return found[0][0], await staged_pages.page(db, token, start=start, end=stop, limit=limit)
+    return found[0][0], [(row[1], row[2]) for row in found]
 
 
 async def value(
@@ -239,14 +244,19 @@ async def value(
     )
     if not found:
         raise BranchNotFound
-    by_token = {row[1]: row[2] for row in found}
+    by_token = {row[1]: row[2] for row in found if row[1] is not None}
+    newer = list(takewhile(lambda token: token not in by_token, tokens))
+    if newer:
+        by_token |= await staged_pages.values(db, newer, path)
     return found[0][0], next((by_token[token] for token in tokens if token in by_token), None)
 
 
 async def is_empty(db: Database, tokens: Sequence[StagingToken]) -> bool:
     """Whether none of the tokens has a row."""
     marks = ", ".join("?" * len(tokens))
-    return await db.one(f"select 1 from staged where token in ({marks}) limit 1", tuple(tokens)) is None
+    if await db.one(f"select 1 from staged where token in ({marks}) limit 1", tuple(tokens)) is not None:
+        return False
+    return await staged_pages.is_empty(db, tokens)
 
 
 async def any_within(db: Database, tokens: Sequence[StagingToken], *, start: bytes, end: bytes | None) -> bool:
@@ -254,16 +264,21 @@ async def any_within(db: Database, tokens: Sequence[StagingToken], *, start: byt
     marks = ", ".join("?" * len(tokens))
     stop = PATH_END if end is None else end
     sql = f"select 1 from staged where token in ({marks}) and path >= ? and path < ? limit 1"
-    return await db.one(sql, (*tokens, start, stop)) is not None
+    if await db.one(sql, (*tokens, start, stop)) is not None:
+        return True
+    for token in tokens:
+        if await staged_pages.page(db, token, start=start, end=stop, limit=1):
+            return True
+    return False
 
 
 async def page(
     db: Database, token: StagingToken, *, start: bytes, end: bytes | None, limit: int
 ) -> list[tuple[bytes, bytes]]:
     """Up to `limit` rows of a token in [start, end), whether or not a branch still shows it."""
-    sql = "select path, value from staged where token = ? and path >= ? and path < ? order by path limit ?"
-    found = await db.all(sql, (token, start, PATH_END if end is None else end, limit))
-    return [(row[0], row[1]) for row in found]
+    stop = PATH_END if end is None else end
+    found = await db.all(_ROWS, (token, start, stop, limit))
+    return found or await staged_pages.page(db, token, start=start, end=stop, limit=limit)
 
 
 async def scan(
@@ -271,15 +286,13 @@ async def scan(
 ) -> AsyncGenerator[list[tuple[bytes, bytes]], None]:
     """All rows of a token in [start, end) in order of path, in pages."""
     after = start
-    sql = "select path, value from staged where token = ? and path >= ? and path < ? order by path limit ?"
-    stop = PATH_END if end is None else end
     while True:
-        found = await db.all(sql, (token, after, stop, PAGE))
+        found = await page(db, token, start=after, end=end, limit=PAGE)
         if found:
-            yield [(row[0], row[1]) for row in found]
+            yield found
         if len(found) < PAGE:
             return
-        after = found[-1][0] + b"\x00"
+        after = successor(found[-1][0])
 
 
 async def path_after(db: Database, token: StagingToken, after: bytes, *, skip: int) -> bytes | None:
@@ -303,9 +316,9 @@ def drop(tokens: Sequence[StagingToken], *, now: int) -> list[Statement]:
 
 
 async def sweep(db: Database, *, before: int) -> int:
-    """Delete up to 1,000 staged rows of tokens that were dropped before `before` (seconds).
+    """Delete up to 1,000 staged rows, or 100 pages, of tokens that were dropped before `before` (seconds).
 
-    Returns the number of rows and tokens that went; 0 when there is nothing to do. One transaction.
+    Returns the number of rows, pages and tokens that went; 0 when there is nothing to do. One transaction.
     """
     found = await db.all("select token from dropped where at < ? order by at limit ?", (before, DROPPED_AT_ONCE))
     if not found:
@@ -321,5 +334,8 @@ async def sweep(db: Database, *, before: int) -> int:
     )
     if len(gone) == PAGE:
         return PAGE
+    [pages] = await db.apply(staged_pages.delete(tokens, limit=_PAGES_AT_ONCE))
+    if len(pages) == _PAGES_AT_ONCE:
+        return len(pages)
     await db.apply(Statement("delete from dropped where token = ?", many=tuple((token,) for token in tokens)))
-    return len(gone) + len(tokens)
+    return len(gone) + len(pages) + len(tokens)

@@ -11,6 +11,7 @@ from lakehouse.db.migrations import (
     m0005_actions,
     m0007_cache,
     m0011_usage,
+    m0012_staged_pages,
 )
 from lakehouse.db.migrations.migration import Migration
 
@@ -22,6 +23,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(m0005_actions.NAME, m0005_actions.DDL),
     Migration(m0007_cache.NAME, m0007_cache.DDL),
     Migration(m0011_usage.NAME, m0011_usage.DDL),
+    Migration(m0012_staged_pages.NAME, m0012_staged_pages.DDL),
 )
 
 __all__ = ["MIGRATIONS", "Migration"]

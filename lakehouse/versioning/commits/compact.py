@@ -13,7 +13,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lakehouse.core.errors import LakehouseError, LostRace, NotFound
-from lakehouse.meta import refs, repositories, staging
+from lakehouse.meta import refs, repositories, staged_pages, staging
 from lakehouse.tree.rank import ranks
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits.commit import seal
@@ -93,9 +93,10 @@ async def _worth_it(lake: Lake, repository: Repository, branch: Branch) -> bool:
 
 async def _sample(lake: Lake, token: StagingToken) -> tuple[int, list[bytes]]:
     """Each `stride`-th path of a staging area, in order; a few hundred, however many there are."""
-    stride = 1
-    sample: list[bytes] = []
+    stride, sample = await _sample_of_pages(lake, token)
     after = b""
+    if sample:
+        return stride, sample
     while (found := await staging.path_after(lake.db, token, after, skip=stride - 1)) is not None:
         sample.append(found)
         after = found
@@ -103,6 +104,20 @@ async def _sample(lake: Lake, token: StagingToken) -> tuple[int, list[bytes]]:
             sample, stride = sample[1::2], 2 * stride
             await asyncio.sleep(0)
     return stride, sample
+
+
+async def _sample_of_pages(lake: Lake, token: StagingToken) -> tuple[int, list[bytes]]:
+    """As `_sample`, of a staging area that has pages: what each begins with, or each second, and so on."""
+    sample: list[bytes] = []
+    after, seen, paths, stride = b"", 0, 0, 1
+    while pages := await staged_pages.firsts(lake.db, token, after, limit=_SAMPLES):
+        after = pages[-1][0]
+        paths += sum(count for _, count in pages)
+        sample += [first for number, (first, _) in enumerate(pages, seen) if number % stride == 0]
+        seen += len(pages)
+        while len(sample) > 2 * _SAMPLES:
+            sample, stride = sample[::2], 2 * stride
+    return max(1, paths // max(1, len(sample))), sample
 
 
 async def _touched(lake: Lake, repository: Repository, branch: Branch, stride: int, sample: list[bytes]) -> int:

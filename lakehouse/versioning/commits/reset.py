@@ -91,7 +91,9 @@ async def _restore(lake: Lake, repository: Repository, branch: Branch, start: by
     try:
         await lake.db.apply(*staging.put_many_under(private, rows))
         [_, _, [shown], _] = await lake.db.apply(
-            *guard, *staging.publish(branch.id, private, fresh=fresh, epoch=None, now=lake.now)
+            *guard,
+            staging.publish(branch.id, [private], fresh=fresh, epoch=None),
+            staging.keep(private, now=lake.now),
         )
     except LostRace:
         await lake.db.apply(staging.abandon(private, now=lake.now))

@@ -20,7 +20,7 @@ from lakehouse.core.errors import LakehouseError, StagingMoved
 from lakehouse.core.ids import EntryPath, StagingToken
 from lakehouse.core.records import AddressKind
 from lakehouse.format.entry import pack, pack_page
-from lakehouse.meta import refs, staging
+from lakehouse.meta import refs, staged_pages, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits import compact
 from lakehouse.versioning.objects import addresses, tokens
@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from lakehouse.versioning.lake import Lake
 
 PUBLISH_ABOVE = 1000
-"""Rows of an atomic batch that still go in one transaction."""
+"""Rows of an atomic batch that still go to the branch's own staging area."""
+HELD = 10_000
+"""Rows of an atomic batch that are held in memory, and go in one transaction: some MiB."""
 SLICE = 100
 """Links that are judged without a pause: half a millisecond, so that single requests get their turn."""
 _RELATIVE = int(AddressKind.RELATIVE)
@@ -62,8 +64,9 @@ class LinkPage(msgspec.Struct, frozen=True, kw_only=True):
 class Batch:
     """Links by the thousand: checked against one reading of the branch, staged in large transactions.
 
-    Per item, each `add` stages what it is given and answers item by item. Atomic, rows are gathered under a private
-    token and `finish` publishes all of them in one guarded change.
+    Per item, each `add` stages what it is given and answers item by item. Atomic, rows are gathered, as pages under
+    private tokens when they are very many, and `finish` publishes all of them in one guarded change. What comes behind
+    all that a token has goes under that one; so a batch in order of its paths needs one, any other some.
     """
 
     def __init__(self, lake: Lake, repository: Repository, branch: Branch, *, atomic: bool) -> None:
@@ -71,7 +74,9 @@ class Batch:
         self._repository = repository
         self._branch = branch
         self._atomic = atomic
-        self._private: StagingToken | None = None
+        self._private: list[StagingToken] = []
+        self._last = b""
+        """The last path under the newest private token."""
         self._held: dict[bytes, bytes] = {}
         self._epoch: int | None = None
         self._with_token: Link | None = None
@@ -189,16 +194,18 @@ class Batch:
 
     async def _finish(self) -> None:
         lake, branch = self._lake, self._branch
-        if self._private is None:
+        if not self._private and len(self._held) <= PUBLISH_ABOVE:
             if self._held:
                 await lake.db.apply(*self._guard(), *staging.put_many(branch.id, list(self._held.items())))
                 compact.staged(lake, self._repository, branch, len(self._held))
             return
-        await self._flush()
         await self._stored()
-        fresh = StagingToken(random_token())
-        [[row], _] = await lake.db.apply(
-            *staging.publish(branch.id, self._private, fresh=fresh, epoch=self._epoch, now=lake.now)
+        reserved = tuple(self._private)
+        token, run = self._next_run()
+        [*_, [row]] = await lake.db.apply(
+            *staged_pages.put(token, run),
+            staging.keep(*reserved, now=lake.now),
+            staging.publish(branch.id, self._private, fresh=StagingToken(random_token()), epoch=self._epoch),
         )
         fold_if_many(lake, self._repository, branch, refs.tokens_of(row[0]))
         compact.staged(lake, self._repository, branch, self.count)
@@ -207,8 +214,8 @@ class Batch:
         """Let go of the rows of an atomic batch that failed; nothing happens when it was published after all."""
         with suppress(LakehouseError):
             await self._stored()
-        if self._private is not None:
-            await self._lake.db.apply(staging.abandon(self._private, now=self._lake.now))
+        if self._private:
+            await self._lake.db.apply(staging.abandon(*self._private, now=self._lake.now))
 
     def _guard(self) -> list[Statement]:
         """What must still hold when links with a token are staged."""
@@ -235,27 +242,29 @@ class Batch:
         return epoch
 
     async def _hold(self, rows: dict[bytes, bytes]) -> None:
+        """Hold rows back; store what is held while the next items are read: one run is under way at most."""
+        if self._held and len(self._held) + len(rows) > HELD:
+            await self._stored()
+            before = len(self._private)
+            token, run = self._next_run()
+            store = self._store(token, run, reserve=len(self._private) > before)
+            self._storing = asyncio.get_running_loop().create_task(store)
         self._held.update(rows)
-        if len(self._held) > PUBLISH_ABOVE:
-            if self._private is None:
-                private = StagingToken(random_token())
-                until = self._lake.now + self._lake.address_validity
-                await self._lake.db.apply(staging.reserve(private, until=until))
-                self._private = private
-            await self._flush()
 
-    async def _flush(self) -> None:
-        """Store what is held, while the next items are read: one page of writes is under way at most."""
-        if self._private is None or not self._held:
-            return
-        rows = list(self._held.items())
+    def _next_run(self) -> tuple[StagingToken, list[tuple[bytes, bytes]]]:
+        """What is held, which is not nothing, in order; and its token: a fresh one, unless it follows all before."""
+        run = sorted(self._held.items())
         self._held.clear()
-        await self._stored()
-        self._storing = asyncio.get_running_loop().create_task(self._store(self._private, rows))
+        if not self._private or run[0][0] <= self._last:
+            self._private.insert(0, StagingToken(random_token()))
+        self._last = run[-1][0]
+        return self._private[0], run
 
-    async def _store(self, private: StagingToken, rows: list[tuple[bytes, bytes]]) -> None:
-        for at in range(0, len(rows), staging.PAGE):
-            await self._lake.db.apply(*staging.put_many_under(private, rows[at : at + staging.PAGE]))
+    async def _store(self, token: StagingToken, run: list[tuple[bytes, bytes]], *, reserve: bool) -> None:
+        until = self._lake.now + self._lake.address_validity
+        await self._lake.db.apply(
+            *([staging.reserve(token, until=until)] if reserve else []), *staged_pages.put(token, run)
+        )
 
     async def _stored(self) -> None:
         """Wait for what is under way; raises what became of it."""

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import LakehouseError, LostRace, NotFound
 from lakehouse.core.ids import StagingToken
-from lakehouse.meta import refs, staging
+from lakehouse.meta import refs, staged_pages, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.staged import changes
 
@@ -64,8 +64,7 @@ async def _fold(lake: Lake, branch: Branch) -> bool:
     target = StagingToken(random_token())
     await lake.db.apply(staging.reserve(target, until=lake.now + DEADLINE))
     async for page in changes.rows(lake.db, branch.sealed):
-        for at in range(0, len(page), staging.PAGE):
-            await lake.db.apply(*staging.put_many_under(target, page[at : at + staging.PAGE]))
+        await lake.db.apply(*staged_pages.put(target, page))
         await asyncio.sleep(0)
     try:
         await lake.db.apply(
