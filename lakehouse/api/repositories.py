@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from msgspec import UNSET
 
 from lakehouse.api import shapes
 from lakehouse.api.services import actor
+from lakehouse.core.errors import InsufficientPermissions
+from lakehouse.core.marks import publishes
 from lakehouse.versioning import resolve
 from lakehouse.versioning.refs import repositories, sample
 from lakehouse.wire.paging import page_of
@@ -45,6 +47,7 @@ async def create_repository(
     services: Services, call: Call[wire.CreateRepositoryQuery, wire.RepositoryCreation]
 ) -> wire.Repository:
     body = call.body
+    _may_publish(services, call, body.name, body.metadata)
     made = await repositories.create_repository(
         services.lake,
         repositories.RepositoryRequest(
@@ -54,11 +57,20 @@ async def create_repository(
             storage_id=body.storage_id,
             read_only=body.read_only,
             bare=call.query.bare,
+            metadata=body.metadata,
         ),
     )
     if body.sample_data and not call.query.bare:
         await sample.add_sample_data(services.lake, made, actor(call))
     return shapes.repository(made)
+
+
+def _may_publish(services: Services, call: Call[Any, Any], repository: str, metadata: dict[str, str]) -> None:
+    """Who lets everybody read must be allowed to read it all. Raises InsufficientPermissions."""
+    if publishes(metadata) and not services.checker.allowed_below(
+        call.known_user, "fs:ReadObject", f"repository/{repository}/object/"
+    ):
+        raise InsufficientPermissions("insufficient permissions: only who may read all objects can make them public")
 
 
 async def get_repository(services: Services, call: Call[None, None]) -> wire.Repository:
@@ -74,7 +86,9 @@ async def get_repository_metadata(services: Services, call: Call[None, None]) ->
 
 
 async def set_repository_metadata(services: Services, call: Call[None, wire.RepositoryMetadataSet]) -> None:
-    await repositories.update_metadata(services.lake, call.path["repository"], put=call.body.metadata)
+    repository, metadata = call.path["repository"], call.body.metadata
+    _may_publish(services, call, repository, metadata)
+    await repositories.update_metadata(services.lake, repository, put=metadata)
 
 
 async def delete_repository_metadata(services: Services, call: Call[None, wire.RepositoryMetadataKeys]) -> None:

@@ -125,18 +125,17 @@ class CredentialStore:
             await self._checker.prepare(found.user)
         return found
 
-    async def lookup_session(self, access_key_id: str, token: str) -> Credentials | None:
-        """The same for the pair of a session, which its token tells."""
+    async def lookup_session(self, access_key_id: str, token: str) -> Credentials:
+        """The same for the pair of a session, which its token tells. Raises SessionInvalid, SessionExpired."""
         found = await sessions.verify(self._db, self._ring, access_key_id, token, now=self._clock())
-        if found is not None:
-            await self._checker.prepare(found.user)
+        await self._checker.prepare(found.user)
         return found
 
     async def check(self, access_key_id: str, secret_access_key: str, *, token: str | None = None) -> User:
         """The user whose pair this is; `token` is that of a session. Raises Unauthenticated."""
         if token is not None:
             held = await sessions.verify(self._db, self._ring, access_key_id, token, now=self._clock())
-            if held is None or not same_secret(held.secret_access_key, secret_access_key):
+            if not same_secret(held.secret_access_key, secret_access_key):
                 raise Unauthenticated
             return held.user
         row = await self._row(access_key_id)

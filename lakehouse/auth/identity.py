@@ -117,8 +117,12 @@ class Authenticator:
         return found
 
     async def login(self, access_key_id: str, secret_access_key: str) -> tokens.Token:
-        """A token for the owner of this pair. Raises Unauthenticated."""
+        """A token for the owner of this pair. Raises Unauthenticated, also for a narrowed pair: the token would not be
+        narrowed.
+        """
         user = await self._credentials.check(access_key_id, secret_access_key)
+        if user.scope:
+            raise Unauthenticated
         return self.issue(user)
 
     async def login_client(self, access_key_id: str, secret_access_key: str, *, seconds: int) -> tokens.Token:

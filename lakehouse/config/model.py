@@ -125,6 +125,10 @@ class S3(msgspec.Struct, frozen=True):
     """Host names of the S3 interface. A repository's name may stand before them (`lakes.s3.example.org`), and all
     requests for them are S3 requests.
     """
+    create_bucket: Literal["off", "plain", "branches"] = "off"
+    """What CreateBucket makes of a new name: nothing (501), a plain repository, whose keys carry no branch, or one with
+    branches in its keys.
+    """
     upload_validity: Seconds = 7 * 86400.0
     """How long an upload in parts may stay unfinished; then it is given up and its parts are deleted."""
 

@@ -14,6 +14,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── InvalidPart, InvalidPartOrder, PartTooSmall, InvalidPolicy
     │   ├── SameBranch, BadPullRequestStatus, InvalidImportSource, NotBare
     ├── Unauthenticated      401   who is asking is not known
+    │   ├── SessionExpired, SessionInvalid
     ├── PermissionDenied     403   known, but not allowed
     │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion, ImportUnsupported
     ├── NotFound             404
@@ -272,6 +273,18 @@ class InvalidImportSource(InvalidArgument):
 
 
 # -- 403 ---------------------------------------------------------------------------------------------------------------
+
+
+class SessionExpired(Unauthenticated):
+    """The session of short-lived keys is over: its time has passed, or it was revoked."""
+
+    default = "error authenticating request: the session token has expired"
+
+
+class SessionInvalid(Unauthenticated):
+    """A session token that the server did not make, or not for this access key."""
+
+    default = "error authenticating request: the session token is not valid, or not for this access key"
 
 
 class InsufficientPermissions(PermissionDenied):

@@ -232,7 +232,7 @@ class User(msgspec.Struct, frozen=True):
     """A user; tokens issued before `valid_after` (seconds) are void.
 
     What follows is of one request: `peer` is the network address that it came from, where a policy asks for it, else
-    ""; `session`: it was signed with short-lived keys, which `scope` (JSON statements) may narrow.
+    ""; `session`: it was signed with short-lived keys; `scope` (JSON statements): what its key is narrowed to.
     """
 
     id: UserId

@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Access key pairs as they are stored: the secret only as ciphertext, with the id of the key that it needs."""
+"""Access key pairs as they are stored: the secret only as ciphertext, with the id of the key that it needs.
+
+What a pair is narrowed to comes with its user, so that nobody who looks a pair up can forget it.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +30,15 @@ class Stored(msgspec.Struct, frozen=True):
 
 
 _SELECT = (
-    f"select access_key_id, secret, key_id, credentials.created, {COLUMNS} "
+    f"select access_key_id, secret, key_id, credentials.created, credentials.scope, {COLUMNS} "
     'from credentials join users on users.id = credentials."user" '
 )
 _BY_ACCESS_KEY = _SELECT + "where access_key_id = ?"
 
 
 def _stored(row: Row) -> Stored:
-    return Stored(row[0], row[1], row[2], row[3], user_of(row[4:]))
+    user = user_of(row[5:])
+    return Stored(row[0], row[1], row[2], row[3], msgspec.structs.replace(user, scope=row[4]) if row[4] else user)
 
 
 async def by_access_key(db: Database, access_key_id: str) -> Stored | None:
@@ -62,9 +66,9 @@ async def not_under(db: Database, key_id: str, *, limit: int = 1000) -> list[Sto
 def insert(row: Stored, *, otherwise: Exception) -> Statement:
     """A new pair; refuses with `otherwise` when the id is taken."""
     return Statement(
-        'insert into credentials(access_key_id, "user", secret, key_id, created) values (?, ?, ?, ?, ?) '
+        'insert into credentials(access_key_id, "user", secret, key_id, created, scope) values (?, ?, ?, ?, ?, ?) '
         "on conflict (access_key_id) do nothing",
-        (row.access_key_id, row.user.id, row.secret, row.key_id, row.created),
+        (row.access_key_id, row.user.id, row.secret, row.key_id, row.created, row.user.scope),
         rows=1,
         otherwise=otherwise,
     )
@@ -75,6 +79,16 @@ def delete(access_key_id: str, user: UserId, *, otherwise: Exception) -> Stateme
     return Statement(
         'delete from credentials where access_key_id = ? and "user" = ?',
         (access_key_id, user),
+        rows=1,
+        otherwise=otherwise,
+    )
+
+
+def set_scope(access_key_id: str, user: UserId, scope: str, *, otherwise: Exception) -> Statement:
+    """Narrow a pair of this user; refuses with `otherwise` when there is none."""
+    return Statement(
+        'update credentials set scope = ? where access_key_id = ? and "user" = ?',
+        (scope, access_key_id, user),
         rows=1,
         otherwise=otherwise,
     )

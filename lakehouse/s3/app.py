@@ -16,7 +16,7 @@ from lakehouse.asgi.request_id import RequestIds
 from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import LakehouseError, RangeNotSatisfiable
 from lakehouse.s3.answer import Answer, send_answer, xml_answer
-from lakehouse.s3.caller import Callers
+from lakehouse.s3.caller import NOBODY, Callers
 from lakehouse.s3.context import Buckets, Physical
 from lakehouse.s3.errors import STATUS, ClientGone, S3Error, code_of, error_document
 from lakehouse.s3.operations.list_buckets import list_buckets
@@ -121,6 +121,8 @@ class S3App:
 
     async def _serve(self, request: S3Request) -> Answer:
         caller = await self._callers.identify(request)
+        if caller.record is NOBODY and not self._is_for_everybody(request):
+            raise S3Error("AccessDenied", "Access Denied.")
         limit_body(request, self._most)
         _refuse_foreign_keys(request)
         if not request.bucket:
@@ -130,6 +132,11 @@ class S3App:
         if self._gateway is None or caller.internal:
             raise S3Error("NoSuchBucket", "The specified bucket does not exist")
         return await serve_repository(self._gateway, request, caller.record.account)
+
+    def _is_for_everybody(self, request: S3Request) -> bool:
+        """Whether it may be one that needs no signature: reading in a repository."""
+        reading = request.method in ("GET", "HEAD") and request.key != ""
+        return self._gateway is not None and reading and request.bucket not in self._physical.buckets
 
     async def _root(self, request: S3Request, caller: Caller) -> Answer:
         record = caller.record

@@ -32,6 +32,10 @@ if TYPE_CHECKING:
 _TOKEN = "x-amz-security-token"  # noqa: S105  (a header's name)
 
 
+NOBODY = KeyRecord("", "")
+"""Who does not sign, where that is no error: may read what is public."""
+
+
 class Sessions(Protocol):
     """Knows the lake's users."""
 
@@ -40,7 +44,7 @@ class Sessions(Protocol):
         ...
 
     async def lookup_session(self, access_key_id: str, token: str) -> KeyRecord | None:
-        """The record of a short-lived key with its session token; None when it is not in force."""
+        """The record of a short-lived key with its session token. Raises SessionInvalid, SessionExpired."""
         ...
 
     async def admit(self, user: User, scope: Mapping[str, Any]) -> KeyRecord:
@@ -76,8 +80,8 @@ class Callers:
         old = read_claim_v2(request)
         if old is not None:
             return Caller(await self._admitted(await self._by_version_2(request, old), request))
-        if request.root and is_unsigned(request):
-            raise S3Error("AccessDenied", "Access Denied.")
+        if request.takes_unsigned and is_unsigned(request):
+            return Caller(NOBODY)
         claim = read_claim(request)
         check_time(claim, self._clock())
         internal = claim.access_key_id == PRESIGN_KEY_ID

@@ -31,12 +31,14 @@ STATUS = {
     "EntityTooLarge": 400,
     "EntityTooSmall": 400,
     "ErrNoSuchBucketPossibleAPIEndpoint": 404,
+    "ExpiredToken": 400,
     "ErrReadOnlyRepository": 403,
     "ErrWriteToProtectedBranch": 403,
     "IncompleteBody": 400,
     "InternalError": 500,
     "InvalidAccessKeyId": 403,
     "InvalidArgument": 400,
+    "InvalidBucketName": 400,
     "InvalidDigest": 400,
     "InvalidPart": 400,
     "InvalidPartOrder": 400,
@@ -44,6 +46,7 @@ STATUS = {
     "InvalidRequest": 400,
     "InvalidURI": 400,
     "InvalidTag": 400,
+    "InvalidToken": 400,
     "KeyTooLongError": 400,
     "MalformedXML": 400,
     "MaxMessageLengthExceeded": 400,
@@ -96,6 +99,8 @@ BY_KIND: dict[type[LakehouseError], str] = {
 }
 
 BY_CLASS: dict[type[LakehouseError], str] = {
+    errors.SessionExpired: "ExpiredToken",
+    errors.SessionInvalid: "InvalidToken",
     errors.BucketNotFound: "NoSuchBucket",
     errors.BranchNotFound: "NoSuchBucket",
     errors.RepositoryInDeletion: "NoSuchBucket",

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 
 Pairs = tuple[tuple[bytes, bytes], ...]
+S3_ROOT = "/s3"
+"""The root below which everything is an S3 request, signed or not."""
 
 
 class S3Request(msgspec.Struct):
@@ -47,9 +49,9 @@ class S3Request(msgspec.Struct):
     """Name of the operation that it means, once that is known."""
 
     @property
-    def root(self) -> str:
-        """The path that this side is served below: empty, or `/s3`."""
-        return str(self.scope.get("root_path", ""))
+    def takes_unsigned(self) -> bool:
+        """Whether it came below the root where unsigned requests are served."""
+        return str(self.scope.get("root_path", "")).endswith(S3_ROOT)
 
     @property
     def resource(self) -> str:

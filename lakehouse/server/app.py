@@ -187,7 +187,7 @@ class Application:
             record=parts.record,
             observe=parts.metrics.observer(REST),
         )
-        gateway = Gateway(self._lake, checker, parts.origin, config.object_store.region)
+        gateway = Gateway(self._lake, checker, parts.origin, config.object_store.region, config.s3.create_bucket)
         callers = S3Callers(authenticator, parts.credentials, checker, parts.origin)
         self._s3 = s3_side(config, embedded, gateway, callers, parts.ring, observe=parts.metrics.observer(S3))
         self._pages = pages(

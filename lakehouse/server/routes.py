@@ -5,15 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.s3.request import bucket_of_host
+from lakehouse.s3.request import S3_ROOT, bucket_of_host
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakehouse.asgi.types import Scope
 
-S3_ROOT = "/s3"
-"""Below it everything is an S3 request, signed or not."""
 _QUERY_MARKS = (b"X-Amz-Credential=", b"AWSAccessKeyId=")
 
 

@@ -39,7 +39,7 @@ class S3Callers:
         return _record(await self._credentials.lookup(access_key_id))
 
     async def lookup_session(self, access_key_id: str, token: str) -> KeyRecord | None:
-        """The record of a short-lived key, which its session token tells; None when it is not in force."""
+        """The record of a short-lived key, which its session token tells. Raises SessionInvalid, SessionExpired."""
         return _record(await self._credentials.lookup_session(access_key_id, token))
 
     async def of_session(self, headers: Mapping[str, str], *, method: str) -> User | None:

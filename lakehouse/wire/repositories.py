@@ -32,7 +32,9 @@ class RepositoryList(msgspec.Struct, frozen=True):
 
 
 class RepositoryCreation(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Without `storage_namespace` the server chooses one in its own store."""
+    """Without `storage_namespace` the server chooses one in its own store. `metadata` is what the repository
+    begins with.
+    """
 
     name: RepositoryName
     storage_namespace: StorageNamespace | UnsetType = UNSET
@@ -40,6 +42,7 @@ class RepositoryCreation(msgspec.Struct, frozen=True, kw_only=True, omit_default
     default_branch: str = "main"
     sample_data: bool = False
     read_only: bool = False
+    metadata: dict[str, str] = {}
 
 
 class ListRepositoriesQuery(PageQuery, frozen=True, kw_only=True, omit_defaults=True):

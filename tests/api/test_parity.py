@@ -65,6 +65,7 @@ ADDED_FIELDS = {
     ("Merge", "resolutions"),
     ("Merge", "strategies"),
     ("MergeResult", "summary"),
+    ("RepositoryCreation", "metadata"),
     ("StagingLocation", "token"),
     ("UIConfig", "RBAC"),
     ("UserCreation", "email"),

@@ -9,7 +9,7 @@ import socket
 import threading
 import time
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import httpx2
 import msgspec
@@ -20,22 +20,30 @@ from lakehouse.server.app import Application
 from lakehouse.server.start import first_start
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Coroutine, Iterator
     from pathlib import Path
 
 KEY = "AKIAJTESTTESTTESTTEQ"
 SECRET = "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"
+T = TypeVar("T")
 _numbers = itertools.count(1)
 
 
 class ServedLake:
     """Where it listens, a client of its REST side, and what is added to its clock (seconds)."""
 
-    def __init__(self, endpoint: str, application: Application, offset: list[float]) -> None:
+    def __init__(
+        self, endpoint: str, application: Application, offset: list[float], loop: asyncio.AbstractEventLoop
+    ) -> None:
         self.endpoint = endpoint
         self.application = application
         self.offset = offset
+        self._loop = loop
         self.rest = httpx2.Client(base_url=f"{endpoint}/api/v1", auth=(KEY, SECRET), trust_env=False)
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """What a coroutine returns that runs inside of the server."""
+        return asyncio.run_coroutine_threadsafe(work, self._loop).result(20)
 
     def repository(self, **fields) -> str:
         """A new one; its name."""
@@ -76,12 +84,14 @@ def served_lake(folder: Path, **settings) -> Iterator[ServedLake]:
     ready = threading.Event()
     servers: list[uvicorn.Server] = []
     applications: list[Application] = []
+    loops: list[asyncio.AbstractEventLoop] = []
 
     async def main() -> None:
         await first_start(config, clock=clock)
         application = Application(config, clock=clock)
         await application.start()
         applications.append(application)
+        loops.append(asyncio.get_running_loop())
         options = uvicorn.Config(
             application, lifespan="off", log_level="warning", http="httptools", timeout_graceful_shutdown=2
         )
@@ -95,7 +105,7 @@ def served_lake(folder: Path, **settings) -> Iterator[ServedLake]:
     thread = threading.Thread(target=lambda: asyncio.run(main()), name="served lake")
     thread.start()
     assert ready.wait(20)
-    lake = ServedLake(f"http://127.0.0.1:{listener.getsockname()[1]}", applications[0], offset)
+    lake = ServedLake(f"http://127.0.0.1:{listener.getsockname()[1]}", applications[0], offset, loops[0])
     try:
         yield lake
     finally:

@@ -51,12 +51,13 @@ def test_a_session_on_the_s3_side(lake, admin) -> None:
     refused("AccessDenied", s3.list_objects_v2, Bucket="no-such-repository")
     refused("AccessDenied", s3.list_objects_v2, Bucket="lake.local")
     assert [one["Name"] for one in s3.list_buckets()["Buckets"]] == ["sessions-a"]
-    for key, secret, token in (
-        (made.access_key_id, made.secret_access_key, None),
-        (made.access_key_id, made.secret_access_key, made.session_token[:-2] + "AA"),
-        (lakes.KEY, lakes.SECRET, made.session_token),
+    for key, secret, token, code in (
+        (made.access_key_id, made.secret_access_key, None, "AccessDenied"),
+        (made.access_key_id, made.secret_access_key, made.session_token[:-2] + "AA", "InvalidToken"),
+        (made.access_key_id, made.secret_access_key, "no-token", "InvalidToken"),
+        (lakes.KEY, lakes.SECRET, made.session_token, "InvalidToken"),
     ):
-        refused("AccessDenied", client_of(lake.endpoint, key, secret, token).list_buckets)
+        refused(code, client_of(lake.endpoint, key, secret, token).list_buckets)
     wrong = client_of(lake.endpoint, made.access_key_id, "x" * 40, made.session_token)
     refused("SignatureDoesNotMatch", wrong.list_buckets)
 

@@ -12,7 +12,7 @@ from lakehouse.core.errors import NotFound, PreconditionFailed
 from lakehouse.s3.conditions import check_read
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.repository.facts import find_entry, info_of
-from lakehouse.s3.repository.gateway import Asked, allow_object, split_key
+from lakehouse.s3.repository.gateway import Asked, allow_object, ask
 
 if TYPE_CHECKING:
     from lakehouse.core.records import Entry, Repository
@@ -24,7 +24,7 @@ async def copy_source(gateway: Gateway, asked: Asked) -> tuple[Repository, Entry
 
     Raises S3Error InvalidArgument, NoSuchKey, AccessDenied; PreconditionFailed.
     """
-    source = _parsed(asked)
+    source = await _parsed(gateway, asked)
     allow_object(gateway, source, "fs:ReadObject")
     try:
         found = await find_entry(gateway, source)
@@ -35,16 +35,16 @@ async def copy_source(gateway: Gateway, asked: Asked) -> tuple[Repository, Entry
     return found
 
 
-def _parsed(asked: Asked) -> Asked:
+async def _parsed(gateway: Gateway, asked: Asked) -> Asked:
     request = asked.request
     text, _, query = request.headers["x-amz-copy-source"].partition("?")
     repository, slash, key = unquote(text, errors="surrogateescape").removeprefix("/").partition("/")
-    ref, path = split_key(key)
-    if not slash or not repository.isprintable() or not path or (not key.isascii() and not _is_text(key)):
-        raise S3Error("InvalidArgument", "x-amz-copy-source must be /repository/ref/path, percent-encoded")
     version = query.removeprefix("versionId=")
     plain = msgspec.structs.replace(request, query={"versionId": version} if version else {})
-    return Asked(plain, asked.user, repository, ref, path)
+    source = await ask(gateway, plain, asked.user, repository=repository, key=key)
+    if not slash or not repository.isprintable() or not source.path or (not key.isascii() and not _is_text(key)):
+        raise S3Error("InvalidArgument", "x-amz-copy-source must be /repository/ref/path, percent-encoded")
+    return source
 
 
 def _is_text(key: str) -> bool:

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 from lakehouse.core.errors import LakehouseError
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.errors import S3Error, code_of
-from lakehouse.s3.repository.gateway import Asked, allow_object, entry_path, split_key
+from lakehouse.s3.repository.gateway import allow_object, entry_path
 from lakehouse.s3.xml import NAMESPACE, document, element, parent
 from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
 from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import objects
 
 if TYPE_CHECKING:
-    from lakehouse.s3.repository.gateway import Gateway
+    from lakehouse.s3.repository.gateway import Asked, Gateway
 
 MOST = 1000
 
@@ -41,7 +41,7 @@ async def delete_objects(gateway: Gateway, asked: Asked) -> Answer:
             by_branch.setdefault(ref, []).append(path)
     for branch, paths in by_branch.items():
         for one in await objects.delete_objects(gateway.lake, asked.repository, branch, paths):
-            refused[f"{branch}/{one.path}"] = (code_of(one.error), one.error.message)
+            refused[asked.keys.base(branch) + one.path] = (code_of(one.error), one.error.message)
     quiet = (text_of(root, "Quiet") or "").strip().lower() == "true"
     lines = [] if quiet else [parent("Deleted", element("Key", key)) for key in keys if key not in refused]
     lines += [
@@ -53,8 +53,8 @@ async def delete_objects(gateway: Gateway, asked: Asked) -> Answer:
 
 def _judged(gateway: Gateway, asked: Asked, item: Any, key: str) -> tuple[str, str]:
     """Branch and path of a key that may be deleted. Raises S3Error, InsufficientPermissions."""
-    ref, path = split_key(key)
-    allow_object(gateway, Asked(asked.request, asked.user, asked.repository, ref, path), "fs:DeleteObject")
+    ref, path = asked.keys.split(key)
+    allow_object(gateway, asked.at(ref, path), "fs:DeleteObject")
     if (text_of(item, "VersionId") or "null") != "null":
         raise S3Error("ERRLakeFSNotSupported", "what was committed stays: a version cannot be deleted")
     entry_path(path)

@@ -16,17 +16,19 @@ if TYPE_CHECKING:
 
 
 async def list_multipart_uploads(gateway: Gateway, asked: Asked) -> Answer:
-    """Keys are told without their branch; prefix and markers begin with it, as everywhere else."""
+    """Keys are told without their branch; prefix and markers begin with it, as everywhere else, where keys do."""
     allow(gateway, asked, "fs:ListObjects")
-    prefix = _raw(asked.request.query.get("prefix", ""))
+    only = asked.keys.only
+    base = b"" if only is None else f"{only}/".encode()
+    prefix = base + _raw(asked.request.query.get("prefix", ""))
 
     async def fetch(after: tuple[str, str], limit: int) -> tuple[list[Upload], bool]:
         found, more = await multipart.list_uploads(
-            gateway.lake, asked.repository, prefix=prefix, after=(_raw(after[0]), after[1]), limit=limit
+            gateway.lake, asked.repository, prefix=prefix, after=(base + _raw(after[0]), after[1]), limit=limit
         )
-        return [Upload(line.key.decode(), line.id, line.created) for line in found], more
+        return [Upload(line.key[len(base) :].decode(), line.id, line.created) for line in found], more
 
-    return await uploads_answer(asked.request, fetch, shown=lambda key: split_key(key)[1])
+    return await uploads_answer(asked.request, fetch, shown=lambda key: split_key(key)[1] if only is None else key)
 
 
 def _raw(text: str) -> bytes:

@@ -40,7 +40,7 @@ async def list_object_versions(gateway: Gateway, asked: Asked) -> Answer:
     """Without a version marker, the key marker stands for all versions of its key. Unknown refs show nothing."""
     ask, query = wanted(asked.request), asked.request.query
     marker = (query.get("key-marker", ""), query.get("version-id-marker", ""))
-    if "/" in ask.prefix:
+    if asked.keys.only is not None or "/" in ask.prefix:
         allow(gateway, asked, "fs:ListObjects")
         found = await _collect(gateway, asked, ask, marker)
     else:
@@ -64,9 +64,10 @@ async def list_object_versions(gateway: Gateway, asked: Asked) -> Answer:
 
 
 async def _collect(gateway: Gateway, asked: Asked, ask: Wanted, marker: tuple[str, str]) -> _Found:
-    ref, _, text = ask.prefix.partition("/")
+    ref, text = asked.keys.split(ask.prefix)
+    base = asked.keys.base(ref)
     prefix, delimiter = _raw(text), _raw(ask.delimiter)
-    position = _start(ref, prefix, delimiter, marker)
+    position = _start(base, prefix, delimiter, marker)
     found = _Found([], [])
     while position is not None and ask.limit:
         try:
@@ -79,24 +80,24 @@ async def _collect(gateway: Gateway, asked: Asked, ask: Wanted, marker: tuple[st
         position = None if len(paths) <= ask.limit else successor(paths[-1][0].path)
         for versions in paths:
             group = grouped(versions[0].path, prefix, delimiter)
-            if group is not None and found.last[0] == f"{ref}/{_text(group)}":
+            if group is not None and found.last[0] == base + _text(group):
                 continue
-            if not _add(found, ref, versions, ask, marker, group):
+            if not _add(found, base, versions, ask, marker, group):
                 return found
     return found
 
 
 def _add(
-    found: _Found, ref: str, versions: list[Version], ask: Wanted, marker: tuple[str, str], group: bytes | None
+    found: _Found, base: str, versions: list[Version], ask: Wanted, marker: tuple[str, str], group: bytes | None
 ) -> bool:
     """Add a group, or the versions of one path that come after the marker; False when the page is full."""
     if group is not None:
         if _full(found, ask):
             return False
-        found.last = (f"{ref}/{_text(group)}", "")
+        found.last = (base + _text(group), "")
         found.prefixes.append(found.last[0])
         return True
-    key = f"{ref}/{_text(versions[0].path)}"
+    key = base + _text(versions[0].path)
     skipping = key == marker[0] and marker[1] != ""
     for number, version in enumerate(versions):
         identifier = version.commit or _UNCOMMITTED
@@ -115,10 +116,9 @@ def _full(found: _Found, ask: Wanted) -> bool:
     return found.more
 
 
-def _start(ref: str, prefix: bytes, delimiter: bytes, marker: tuple[str, str]) -> bytes | None:
+def _start(base: str, prefix: bytes, delimiter: bytes, marker: tuple[str, str]) -> bytes | None:
     """The least path that can be on the page; None when there is none."""
     key, version = marker
-    base = f"{ref}/"
     if not key.startswith(base):
         return prefix if _raw(key) < _raw(base) else None
     path = _raw(key[len(base) :])

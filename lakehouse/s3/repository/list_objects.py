@@ -19,6 +19,6 @@ async def list_objects(gateway: Gateway, asked: Asked) -> Answer:
     ask = wanted(asked.request, most=MOST)
     marker = asked.request.query.get("marker", "")
     ref, slash, _ = ask.prefix.partition("/")
-    if marker and slash and marker.partition("/")[0] != ref:
+    if asked.keys.only is None and marker and slash and marker.partition("/")[0] != ref:
         raise S3Error("BadRequest", f"the marker must begin with {ref}/, as the prefix does")
     return first_form(asked.request, ask, await list_keys(gateway, asked, ask, after=marker), marker=marker)

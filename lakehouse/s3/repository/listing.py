@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Listing a repository: its branches as prefixes, and below a ref what it shows, with keys `ref/path`."""
+"""Listing a repository: its branches as prefixes, and below a ref what it shows, with keys `ref/path`. A plain one
+shows its default branch, with paths as keys.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,12 @@ async def list_keys(gateway: Gateway, asked: Asked, ask: Wanted, *, after: str) 
 
     Raises RepositoryNotFound, InsufficientPermissions.
     """
-    ref, slash, path = ask.prefix.partition("/")
-    if not slash:
+    if asked.keys.only is None and "/" not in ask.prefix:
         return await _branches(gateway, asked, ask, after=after)
     allow(gateway, asked, "fs:ListObjects")
-    begins = _below(ref, after)
+    ref, path = asked.keys.split(ask.prefix)
+    base = asked.keys.base(ref)
+    begins = _below(base, after)
     try:
         if not ask.limit or begins is None or not ref.isprintable():
             raise NotFound
@@ -44,7 +47,7 @@ async def list_keys(gateway: Gateway, asked: Asked, ask: Wanted, *, after: str) 
         return Listed([], [])
     found = Listed([], [], more=page.has_more)
     for item in page.items:
-        found.last = f"{ref}/{item.path.decode('utf-8', 'surrogateescape')}"
+        found.last = base + item.path.decode("utf-8", "surrogateescape")
         if isinstance(item, PathEntry):
             entry = item.entry
             found.objects.append(StoredObject(found.last, ObjectInfo(entry.size, entry.etag, entry.mtime)))
@@ -54,9 +57,8 @@ async def list_keys(gateway: Gateway, asked: Asked, ask: Wanted, *, after: str) 
     return found
 
 
-def _below(ref: str, after: str) -> bytes | None:
-    """The path of `ref` that a page starts after; None when every key of `ref` comes before `after`."""
-    base = f"{ref}/"
+def _below(base: str, after: str) -> bytes | None:
+    """The path that a page starts after; None when every key that begins with `base` comes before `after`."""
     if after.startswith(base):
         return _raw(after[len(base) :])
     return b"" if _raw(after) < _raw(base) else None

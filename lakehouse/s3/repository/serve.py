@@ -16,7 +16,7 @@ from lakehouse.s3.repository.create_bucket import create_bucket
 from lakehouse.s3.repository.create_multipart_upload import create_multipart_upload
 from lakehouse.s3.repository.delete_object import delete_object
 from lakehouse.s3.repository.delete_objects import delete_objects
-from lakehouse.s3.repository.gateway import Asked, Gateway, split_key
+from lakehouse.s3.repository.gateway import Asked, Gateway, ask
 from lakehouse.s3.repository.get_bucket_acl import get_bucket_acl
 from lakehouse.s3.repository.get_bucket_location import get_bucket_location
 from lakehouse.s3.repository.get_bucket_versioning import get_bucket_versioning
@@ -80,20 +80,36 @@ _UPLOADS = frozenset({upload_part, upload_part_copy, list_parts, abort_multipart
 
 
 async def serve_repository(gateway: Gateway, request: S3Request, user: User | None) -> Answer:
-    """The answer of the operation that a request means. Raises S3Error, LakehouseError."""
-    ref, path = split_key(request.key)
-    asked = Asked(request, user, request.bucket, ref, path)
+    """The answer of the operation that a request means; `user` None: nobody in particular, who may read what is public.
+
+    Raises S3Error, LakehouseError.
+    """
+    asked = await ask(gateway, request, user, repository=request.bucket, key=request.key)
+    if user is None and not _is_public(asked):
+        raise S3Error("AccessDenied", "Access Denied.")
     operation = find_operation(request)
     request.operation = operation.__name__
     try:
         if not request.bucket.isprintable():
             raise RepositoryNotFound
-        if request.key and not path and not _may_lack_path(operation, request.key):
+        if request.key and not asked.path and not _may_lack_path(operation, request.key):
             await resolve.repository(gateway.lake, asked.repository)
             return Answer(404)
         return await operation(gateway, asked)
     except RepositoryNotFound as error:
         raise _no_repository(gateway, asked) from error
+
+
+def _is_public(asked: Asked) -> bool:
+    """Whether everybody may have the answer: the present content of an object in a repository that is public."""
+    request = asked.request
+    return (
+        asked.public
+        and asked.path != ""
+        and request.method in ("GET", "HEAD")
+        and not SUBRESOURCES.intersection(request.query)
+        and "versionId" not in request.query
+    )
 
 
 def _may_lack_path(operation: Operation, key: str) -> bool:

@@ -5,11 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.s3.repository.gateway import Asked, allow_object, split_key
+from lakehouse.core.errors import UploadNotFound
+from lakehouse.s3.repository.gateway import allow_object, split_key
 from lakehouse.versioning.objects import multipart
 
 if TYPE_CHECKING:
-    from lakehouse.s3.repository.gateway import Gateway
+    from lakehouse.s3.repository.gateway import Asked, Gateway
     from lakehouse.versioning.objects.multipart import Begun
 
 
@@ -18,8 +19,9 @@ async def named_upload(gateway: Gateway, asked: Asked) -> Begun:
     InsufficientPermissions.
     """
     request = asked.request
-    key = request.key.encode("utf-8", "surrogateescape")
+    key = asked.stored_key.encode("utf-8", "surrogateescape")
     begun = await multipart.find(gateway.lake, asked.repository, request.query["uploadId"], key)
-    ref, path = split_key(begun.upload.key.decode())
-    allow_object(gateway, Asked(request, asked.user, asked.repository, ref, path), "fs:WriteObject")
+    if asked.keys.only is not None and begun.upload.key != key:
+        raise UploadNotFound
+    allow_object(gateway, asked.at(*split_key(begun.upload.key.decode())), "fs:WriteObject")
     return begun

@@ -62,8 +62,12 @@ class Repositories:
         sample_data: bool = False,
         bare: bool = False,
         storage_id: str = "",
+        metadata: Mapping[str, str] | None = None,
     ) -> Repository:
-        """Create a repository. Without `storage_namespace` the server chooses one. Raises RepositoryExists."""
+        """Create a repository. Without `storage_namespace` the server chooses one. Raises RepositoryExists.
+
+        `metadata`: what it begins with, such as `{"lakehouse.plain": "true"}`.
+        """
         body = RepositoryCreation(
             name=name,
             storage_namespace=given(storage_namespace),
@@ -71,6 +75,7 @@ class Repositories:
             default_branch=default_branch,
             sample_data=sample_data,
             read_only=read_only,
+            metadata=dict(metadata or {}),
         )
         query = CreateRepositoryQuery(bare=bare)
         return self._transport.call(CREATE_REPOSITORY, Repository, query=query, body=body)

@@ -264,7 +264,10 @@ async def _forget_refs(lake: Lake, repository: RepositoryId) -> None:
 async def update_metadata(
     lake: Lake, name: str, *, put: dict[str, str] | None = None, remove: list[str] | None = None, force: bool = False
 ) -> None:
-    """Merge keys into a repository's metadata, or remove some. Raises RepositoryNotFound, ReadOnlyRepository."""
+    """Merge keys into a repository's metadata, or remove some. Raises RepositoryNotFound, ReadOnlyRepository,
+    InvalidArgument (a reserved key).
+    """
+    marks.check_marks(put or {})
     while True:
         found = await resolve.repository(lake, name)
         require_not_read_only(found, force=force)
