@@ -253,6 +253,10 @@ class Log(msgspec.Struct, frozen=True):
 class Flyte(msgspec.Struct, frozen=True):
     """The cache of task outputs. Servers on one database need clocks that agree."""
 
+    anonymous: tuple[str, ...] = ()
+    """Networks (CIDR) whose callers need no credentials to use the cache: Flyte's own clients send none. They are the
+    user `flyte-anonymous`, whose policy is about the cache only.
+    """
     max_heartbeat: Annotated[float, msgspec.Meta(title="duration", gt=0)] = 10.0
     """Longest time between two heartbeats of a reservation, and the one for owners who name none."""
     grace: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3

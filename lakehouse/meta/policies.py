@@ -164,6 +164,15 @@ def attach_to_user(policy: PolicyId, user: UserId) -> Statement:
     )
 
 
+def attach_to_named_user(policy: str, user: str) -> Statement:
+    """Give a user a policy, both by name."""
+    return Statement(
+        'insert into user_policies("user", policy) select users.id, policies.id from users, policies '
+        'where users.name = ? and policies.name = ? on conflict ("user", policy) do nothing',
+        (user, policy),
+    )
+
+
 def detach_from_user(policy: PolicyId, user: UserId) -> Statement:
     """Take a policy from a user."""
     return Statement('delete from user_policies where "user" = ? and policy = ?', (user, policy))

@@ -106,8 +106,8 @@ class Application:
             elif (below := below_s3_root(scope)) is not None:
                 self._usage.count()
                 await self._s3(below, receive, send)
-            elif (side := self._facades.side(scope["path"])) is not None:
-                await side(scope, receive, send)
+            elif (facade := self._facades.app(scope["path"])) is not None:
+                await facade(scope, receive, send)
             else:
                 await self._pages(scope, receive, send)
         elif scope["type"] == "lifespan":
@@ -161,7 +161,9 @@ class Application:
             authenticator=authenticator,
             origin=Origin(external_url=config.external_url, trusted_proxies=config.trusted_proxies),
             record=Recorder(self._audit, level=config.audit.level),
+            audit=self._audit,
             metrics=metrics,
+            clock=clock,
         )
         self._audit.start()
         self._open_sides(parts, services, embedded)

@@ -21,12 +21,12 @@ def descartes_values(parts: Parts) -> Values:
     return Values(parts.lake, parts.checker, parts.config.descartes.tmp_days * DAY)
 
 
-def descartes_sides(parts: Parts, values: Values) -> dict[str, ApiApp]:
-    """The storage interface and its token endpoint, by the path that they are below."""
+def descartes_apps(parts: Parts, values: Values) -> dict[str, ApiApp]:
+    """The storage interface and its token endpoint, by how their paths begin."""
     observe = parts.metrics.observer(REST)
     url_signer = parts.ring.signer(keys.STORAGE_URL)
     context = StorageContext(values, parts.authenticator, url_signer, parts.config.limits.object_size)
     return {
-        ROOT: storage_app(context, origin=parts.origin, record=parts.record, observe=observe),
-        LOGIN_ROOT: login_app(parts.authenticator, origin=parts.origin, record=parts.record, observe=observe),
+        f"{ROOT}/": storage_app(context, origin=parts.origin, record=parts.record, observe=observe),
+        f"{LOGIN_ROOT}/": login_app(parts.authenticator, origin=parts.origin, record=parts.record, observe=observe),
     }

@@ -4,36 +4,50 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
+from lakehouse.facades.cache.admission import Admission
+from lakehouse.facades.cache.connect import ROOT, ConnectApp
 from lakehouse.facades.cache.evicting import evict_for_ever
 from lakehouse.facades.cache.rest import CacheRoutes
 from lakehouse.facades.cache.service import CacheOptions, CacheService
 from lakehouse.facades.kv.expiry import expire_for_ever
-from lakehouse.server.descartes import descartes_sides, descartes_values
+from lakehouse.server.descartes import descartes_apps, descartes_values
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
-    from lakehouse.asgi.dispatch import ApiApp
+    from lakehouse.asgi.types import Receive, Scope, Send
     from lakehouse.config.model import Config
     from lakehouse.core.records import User
     from lakehouse.server.parts import Parts
     from lakehouse.wire.operation import Operation
 
 
+class FacadeApp(Protocol):
+    """An ASGI application that can be ended."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None: ...
+
+    async def drain(self) -> None:
+        """Wait for what goes on though its callers have gone away."""
+        ...
+
+
 class Facades:
     """The facades of one server. Construct it in a running loop; `close` ends what runs in the background.
 
-    `handlers`: by the tag of operations of the REST API, what has a function for each.
+    `handlers`: by the tag of operations of the REST API, what has a function for each. `apps`: by how their paths
+    begin, applications of their own.
     """
 
     def __init__(self, parts: Parts) -> None:
+        """Raises StartupError."""
         self._parts = parts
         self._tasks: list[asyncio.Task[None]] = []
-        self._sides: dict[str, ApiApp] = {}
-        self._off: set[str] = set()
         self.handlers: dict[str, object] = {}
+        self.apps: dict[str, FacadeApp] = {}
+        self._off: set[str] = set()
         switches = parts.config.facades
         if switches.flyte == "on":
             self._open_flyte()
@@ -46,28 +60,39 @@ class Facades:
         """Whether an operation is not switched off."""
         return operation.tag not in self._off
 
-    def side(self, path: str) -> ApiApp | None:
-        """The application that a path outside the REST API belongs to."""
-        return next((app for root, app in self._sides.items() if path.startswith(f"{root}/")), None)
+    def app(self, path: str) -> FacadeApp | None:
+        """Which application answers a path."""
+        return next((app for root, app in self.apps.items() if path.startswith(root)), None)
 
     async def close(self) -> None:
-        """End the background work, and wait for uploads whose callers have gone away."""
+        """End what runs in the background, and wait for what goes on without its callers."""
         for task in self._tasks:
             task.cancel()
-        for app in self._sides.values():
+        for app in self.apps.values():
             await app.drain()
 
     def _run(self, work: Coroutine[None, None, None]) -> None:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def _open_flyte(self) -> None:
-        cache = CacheService(self._parts.lake, may_read=self._may_read, options=cache_options(self._parts.config))
+        parts = self._parts
+        cache = CacheService(parts.lake, may_read=self._may_read, options=cache_options(parts.config))
+        admission = Admission(
+            parts.lake.db,
+            parts.authenticator,
+            parts.checker,
+            networks=parts.config.flyte.anonymous,
+            audit=parts.audit,
+            wants=parts.record.wants,
+            clock=parts.clock,
+        )
         self.handlers["cache"] = CacheRoutes(cache)
+        self.apps[ROOT] = ConnectApp(cache, admission, parts.origin)
         self._run(evict_for_ever(cache))
 
     def _open_descartes(self) -> None:
         values = descartes_values(self._parts)
-        self._sides |= descartes_sides(self._parts, values)
+        self.apps |= descartes_apps(self._parts, values)
         self._run(expire_for_ever(values))
 
     def _may_read(self, user: User | None, repository: str, path: str) -> bool:

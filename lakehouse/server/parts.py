@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from lakehouse.asgi.dispatch import Record
+    from lakehouse.api.audited import Recorder
     from lakehouse.asgi.origin import Origin
+    from lakehouse.auth.audit import AuditLog
     from lakehouse.auth.checker import Checker
     from lakehouse.auth.credentials import CredentialStore
     from lakehouse.auth.identity import Authenticator
     from lakehouse.auth.keys import KeyRing
     from lakehouse.config.model import Config
+    from lakehouse.core.clock import Clock
     from lakehouse.server.metrics import ServerMetrics
     from lakehouse.versioning.lake import Lake
 
@@ -29,5 +31,7 @@ class Parts:
     credentials: CredentialStore
     authenticator: Authenticator
     origin: Origin
-    record: Record
+    record: Recorder
+    audit: AuditLog
     metrics: ServerMetrics
+    clock: Clock

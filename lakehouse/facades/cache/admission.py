@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who may do what with the cache, for the surfaces that Flyte's own clients speak to, and a record of it.
+
+The permission of a call is the one that the table of operations declares for the same call by REST.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from lakehouse.auth.audit import Event
+from lakehouse.core.errors import Unauthenticated
+from lakehouse.facades.cache.anonymous import anonymous_user, is_within, parse_networks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from lakehouse.auth.audit import AuditLog
+    from lakehouse.auth.checker import Checker
+    from lakehouse.auth.identity import Authenticator
+    from lakehouse.core.clock import Clock
+    from lakehouse.core.records import User
+    from lakehouse.db.port import Database
+    from lakehouse.facades.cache.scope import Scope
+    from lakehouse.wire.operation import Operation
+
+REFUSED = frozenset({401, 403})
+
+
+class Wants(Protocol):
+    """Whether each request to an operation is to be recorded."""
+
+    def __call__(self, operation: Operation) -> bool: ...
+
+
+class Admission:
+    """Names callers and lets them pass, or not. `networks`: whose callers need no credentials."""
+
+    def __init__(
+        self,
+        db: Database,
+        authenticator: Authenticator,
+        checker: Checker,
+        *,
+        networks: Sequence[str],
+        audit: AuditLog | None,
+        wants: Wants,
+        clock: Clock,
+    ) -> None:
+        """Raises BadConfiguration."""
+        self._db = db
+        self._authenticator = authenticator
+        self._checker = checker
+        self._networks = parse_networks(networks)
+        self._audit = audit
+        self._wants = wants
+        self._clock = clock
+
+    async def caller(self, headers: Mapping[str, str], *, peer: str, forwarded: bool = False) -> User:
+        """Whose request it is. `headers` by lower-case name; `peer` is the network address that it came from.
+
+        `forwarded`: it came through something that is not known, so `peer` says nothing of who sent it.
+        Raises Unauthenticated.
+        """
+
+        def address() -> str:
+            return peer
+
+        user = await self._authenticator.authenticate(headers, method="POST", cookie_writes=False, peer=address)
+        if user is not None:
+            return user
+        if forwarded or not is_within(peer, self._networks):
+            raise Unauthenticated
+        return await self._checker.prepare(await anonymous_user(self._db, clock=self._clock), peer=address)
+
+    def authorize(self, user: User, operation: Operation, scope: Scope) -> None:
+        """Raises InsufficientPermissions."""
+        for permission in operation.allow if isinstance(operation.allow, tuple) else ():
+            self._checker.authorize(user, permission.action, scope.resource)
+
+    def recorder(self, operation: Operation, *, peer: str, request_id: str) -> Callable[..., None]:
+        """What is to be told of the answer: status, and user and scope as far as they are known."""
+        wanted = self._wants(operation)
+
+        def record(status: int, *, user: User | None, scope: Scope | None) -> None:
+            if self._audit is None or not (wanted or (status in REFUSED and user is not None)):
+                return
+            names = {} if scope is None else {"project": scope.project, "domain": scope.domain, "key": scope.key}
+            if scope is not None and scope.org:
+                names["org"] = scope.org
+            self._audit.record(
+                Event(
+                    at=self._audit.now,
+                    actor="" if user is None else user.name,
+                    operation=operation.name,
+                    status=status,
+                    what=names,
+                    request=request_id,
+                    peer=peer,
+                    session=user is not None and user.session,
+                )
+            )
+
+        return record
