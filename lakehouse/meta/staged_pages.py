@@ -32,7 +32,10 @@ _PAGES = (
     "(select p.first from staged_pages p where p.token = ? and p.first <= ? order by p.first desc limit 1), ?) "
     "and first < ? order by first limit ?"
 )
-_HOLDER = "select * from (select token, body from staged_pages where token = ? and first <= ? order by first desc limit 1) newest"
+_HOLDER = (
+    "select * from "
+    "(select token, body from staged_pages where token = ? and first <= ? order by first desc limit 1) newest"
+)
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(tuple[list[bytes], list[bytes]]).decode
 

@@ -41,7 +41,7 @@ TEXT = "h\u00e9llo \u4e16\u754c"
 ODD = [
     " lead and trail ",
     "\u00fcber/\u4e16\u754c/\U0001f30d",
-    "\"<>[]{}|^`\\",
+    '"<>[]{}|^`\\',
     "tab\there",
     "new\nline",
     "a+b;c,d:e@f=g&h'i~j*k!l$m(n)",
