@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from lakehouse.objects.port import (
         ByteRange,
         Location,
+        Mode,
         ObjectInfo,
         ObjectReader,
         StoreDescription,
@@ -88,7 +89,7 @@ class FastS3Store:
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         small = isinstance(body, bytes) and len(body) <= PART
         store = self._fast if small and fits(location.key) and mode is not PutMode.ONCE else self._whole

@@ -39,6 +39,7 @@ from lakehouse.objects.port import (
     StoreDescription,
     StoredObject,
     resolve_range,
+    without_match,
 )
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
 
     from lakehouse.core.clock import Clock
     from lakehouse.objects.gcs_auth import ServiceAccount
-    from lakehouse.objects.port import ByteRange
+    from lakehouse.objects.port import ByteRange, Mode
 
 T = TypeVar("T")
 
@@ -144,9 +145,10 @@ class GcsStore:
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         _check_key(location.key)
+        mode = without_match(mode)
         about = {"name": location.key, "metadata": metadata or {}, "contentType": content_type}
         pieces = Pieces(exactly(body, size), PART)
         first = await pieces.next()

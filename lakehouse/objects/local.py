@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from lakehouse.core.clock import Clock
     from lakehouse.objects.local_file import Written
     from lakehouse.objects.local_write import Commit
-    from lakehouse.objects.port import Small
+    from lakehouse.objects.port import Mode, Small
 
 
 log = logging.getLogger(__name__)
@@ -145,7 +145,7 @@ class LocalStore:
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         label = Label(location.bucket, key_bytes(location.key), content_type, dict(metadata or {}))
         return await self._files.write(label, exactly(body, size), self._commit(label, mode))
@@ -242,7 +242,7 @@ class LocalStore:
 
     # -- writing ---------------------------------------------------------------------------------------------------
 
-    def _commit(self, label: Label, mode: PutMode) -> Commit[ObjectInfo]:
+    def _commit(self, label: Label, mode: Mode) -> Commit[ObjectInfo]:
         """What makes a written file the object of its key."""
 
         async def commit(written: Written) -> tuple[ObjectInfo, list[str]]:

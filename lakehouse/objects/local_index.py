@@ -23,7 +23,7 @@ from lakehouse.core.errors import (
 from lakehouse.core.paths import after_prefix
 from lakehouse.objects import manifest
 from lakehouse.objects.address import key_text
-from lakehouse.objects.port import ObjectInfo, PutMode, StoredObject
+from lakehouse.objects.port import Match, ObjectInfo, PutMode, StoredObject
 from lakehouse.sqlite.readers import Readers
 from lakehouse.sqlite.writer import Writer
 
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from typing import TypeVar
 
     from lakehouse.objects.manifest import FileSpan
+    from lakehouse.objects.port import Mode
 
     T = TypeVar("T")
 
@@ -94,6 +95,14 @@ def _row(columns: Sequence[Any]) -> Row:
     file, start, size, etag, modified, content_type, metadata = columns
     facts = ObjectInfo(size, etag, modified, content_type, json.loads(metadata) if metadata != "{}" else {})
     return Row(file, start, facts)
+
+
+def require_match(mode: Match, etag: str | None) -> None:
+    """Raises StoredObjectNotFound when nothing is there (`etag` None), PreconditionFailed when it is another object."""
+    if etag is None:
+        raise StoredObjectNotFound("no object here has the ETag that was asked for")
+    if not mode.meets(etag):
+        raise PreconditionFailed
 
 
 def columns_of(bucket: str, key: bytes, row: Row) -> tuple[str | bytes | int | float, ...]:
@@ -163,17 +172,21 @@ class Index:
             found.append(after)
         return found
 
-    async def put(self, bucket: str, key: bytes, row: Row, mode: PutMode) -> tuple[Row, list[str]]:
+    async def put(self, bucket: str, key: bytes, row: Row, mode: Mode) -> tuple[Row, list[str]]:
         """Point a key at a file; the row that now stands, and files to remove.
 
         With ONCE the row that was there stands when its bytes are the same; then `row.file` is to be removed. Raises
-        PreconditionFailed, ContentDiffers, StorageFull, StorageUnavailable; then nothing has changed.
+        PreconditionFailed, ContentDiffers, StoredObjectNotFound, StorageFull, StorageUnavailable; then nothing has
+        changed.
         """
         info, columns = row.info, columns_of(bucket, key, row)
         emptied = self._take_removed()
 
         def replace(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
-            old = connection.execute("select file from objects where bucket = ? and key = ?", (bucket, key)).fetchone()
+            sql = "select file, etag from objects where bucket = ? and key = ?"
+            old = connection.execute(sql, (bucket, key)).fetchone()
+            if isinstance(mode, Match):
+                require_match(mode, None if old is None else old[1])
             connection.execute(REPLACE, columns)
             left = [] if old is None else manifest.let_go(connection, old[0])
             _empty(connection, emptied)
@@ -189,10 +202,14 @@ class Index:
                 raise ContentDiffers
             return there, [row.file]
 
-        if mode is PutMode.REPLACE:
+        if mode is PutMode.CREATE or mode is PutMode.ONCE:
+            self._removed += emptied
+            return await self.run(insert)
+        try:
             return await self.run(replace)
-        self._removed += emptied
-        return await self.run(insert)
+        except (PreconditionFailed, StoredObjectNotFound):
+            self._removed += emptied
+            raise
 
     async def put_many(self, rows: Sequence[tuple[str, bytes, Row]]) -> list[str]:
         """Point keys (bucket, key, file) at files, all in one transaction; the files that are to be removed.

@@ -11,14 +11,14 @@ import hashlib
 import os
 from typing import TYPE_CHECKING
 
-from lakehouse.core.errors import InvalidPart, InvalidPartOrder, PartTooSmall, UploadNotFound
+from lakehouse.core.errors import InvalidPart, InvalidPartOrder, PartTooSmall, StoredObjectNotFound, UploadNotFound
 from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import exactly
 from lakehouse.objects.local_file import Label
 from lakehouse.objects.local_index import Row
-from lakehouse.objects.manifest import FileSpan
+from lakehouse.objects.manifest import MANIFEST, FileSpan, part_at
 from lakehouse.objects.part_index import PartRow, Parts
-from lakehouse.objects.port import ObjectInfo, PartInfo, PutMode, Upload
+from lakehouse.objects.port import ObjectInfo, ObjectPart, PartInfo, PutMode, Upload
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Awaitable, Callable, Sequence
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from lakehouse.objects.local_file import Written
     from lakehouse.objects.local_index import Index
     from lakehouse.objects.local_write import Files
-    from lakehouse.objects.port import ByteRange, Location, ObjectReader
+    from lakehouse.objects.port import ByteRange, Location, Mode, ObjectReader
 
 SMALLEST_PART = 5 * 1024 * 1024
 """Bytes that every part but the last one must have."""
@@ -45,6 +45,7 @@ class LocalUploads:
         read: Callable[[Location, ByteRange | None], Awaitable[ObjectReader]],
         clock: Clock,
     ) -> None:
+        self._index = index
         self._parts = Parts(index)
         self._files = files
         self._head = head
@@ -99,7 +100,7 @@ class LocalUploads:
         upload: str,
         parts: Sequence[tuple[int, str]],
         *,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         label = self._find(location, upload)
         rows = self._chosen(upload, parts)
@@ -118,6 +119,15 @@ class LocalUploads:
     async def abort(self, location: Location, upload: str) -> None:
         self._find(location, upload)
         await self._files.shielded(self._drop(upload))
+
+    async def part_of(self, location: Location, number: int) -> ObjectPart | None:
+        row = self._index.find(location.bucket, key_bytes(location.key))
+        if row is None:
+            raise StoredObjectNotFound(f"no object at {location.bucket}/{location.key}")
+        if row.start != MANIFEST:
+            return ObjectPart(0, row.info.size, 0, row.info.etag) if number == 1 else None
+        found = part_at(self._index, row.file, number)
+        return None if found is None else ObjectPart(*found, row.info.etag)
 
     async def uploads(
         self, bucket: str, *, prefix: str = "", after: tuple[str, str] = ("", ""), limit: int = 1000

@@ -101,6 +101,17 @@ def spans_of(index: Index, manifest: str, *, start: int = 0, length: int | None 
     return found
 
 
+def part_at(index: Index, manifest: str, number: int) -> tuple[int, int, int] | None:
+    """Where the part `number` (from 1) of an object begins, its bytes, and how many parts there are; None beyond."""
+    sql = (
+        "select at, size, (select count(*) from spans where manifest = ?1) from spans where manifest = ?1 "
+        "order by at limit 1 offset ?2"
+    )
+    for at, size, count in index.all(sql, (manifest, number - 1)):
+        return at, size, count
+    return None
+
+
 def has_file(index: Index, file: str) -> bool:
     """Whether a manifest names this file."""
     return bool(index.all("select 1 from spans where file = ? limit 1", (file,)))

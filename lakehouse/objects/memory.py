@@ -14,6 +14,8 @@ from lakehouse.objects.body import ChunkBody, exactly, whole
 from lakehouse.objects.port import (
     ByteRange,
     Location,
+    Match,
+    Mode,
     ObjectInfo,
     ObjectReader,
     PutMode,
@@ -53,13 +55,18 @@ class MemoryStore:
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         place = (location.bucket, key_bytes(location.key))
         data = await whole(exactly(body, size))
         etag = hashlib.md5(data, usedforsecurity=False).hexdigest()
         there = self._objects.get(place)
-        if there is not None and mode is not PutMode.REPLACE:
+        if isinstance(mode, Match):
+            if there is None:
+                raise StoredObjectNotFound(f"no object at {location.bucket}/{location.key}")
+            if not mode.meets(there[1].etag):
+                raise PreconditionFailed
+        elif there is not None and mode is not PutMode.REPLACE:
             if mode is PutMode.CREATE:
                 raise PreconditionFailed
             if there[0] != data:

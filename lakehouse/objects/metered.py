@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from lakehouse.objects.port import (
         ByteRange,
         Location,
+        Mode,
         ObjectInfo,
+        ObjectPart,
         ObjectReader,
         PartInfo,
         Small,
@@ -33,6 +35,7 @@ T = TypeVar("T")
 CALLS = (
     "get", "head", "put", "put_batch", "delete", "list", "copy",
     "create_upload", "put_part", "copy_part", "list_parts", "complete_upload", "abort_upload", "list_uploads",
+    "part_of",
 )  # fmt: skip
 OUTCOMES = ("done", "refused", "failed")
 """`refused`: not there, a condition that does not hold and the like; `failed`: the store did not do its work."""
@@ -96,7 +99,7 @@ class Metered:
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         call = self._store.put(location, body, size=size, content_type=content_type, metadata=metadata, mode=mode)
         info = await self._figures.watch("put", call)
@@ -169,9 +172,12 @@ class MeteredUploads:
         return await self._watch("list_parts", self._uploads.parts(location, upload, after=after, limit=limit))
 
     async def complete(
-        self, location: Location, upload: str, parts: Sequence[tuple[int, str]], *, mode: PutMode = PutMode.REPLACE
+        self, location: Location, upload: str, parts: Sequence[tuple[int, str]], *, mode: Mode = PutMode.REPLACE
     ) -> ObjectInfo:
         return await self._watch("complete_upload", self._uploads.complete(location, upload, parts, mode=mode))
+
+    async def part_of(self, location: Location, number: int) -> ObjectPart | None:
+        return await self._watch("part_of", self._uploads.part_of(location, number))
 
     async def abort(self, location: Location, upload: str) -> None:
         await self._watch("abort_upload", self._uploads.abort(location, upload))

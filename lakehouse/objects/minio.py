@@ -38,11 +38,13 @@ from lakehouse.objects.minio_uploads import MinioUploads
 from lakehouse.objects.port import (
     ByteRange,
     Location,
+    Mode,
     ObjectInfo,
     ObjectReader,
     PutMode,
     StoreDescription,
     StoredObject,
+    without_match,
 )
 from lakehouse.objects.presign import SigningKeys, presign_url
 
@@ -184,9 +186,10 @@ class MinioStore:
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         _check_key(location.key)
+        mode = without_match(mode)
         headers = {_META + name: to_header(value) for name, value in (metadata or {}).items()}
         if content_type:
             headers["Content-Type"] = content_type

@@ -16,12 +16,22 @@ from urllib.parse import quote
 from defusedxml.ElementTree import fromstring
 from minio.error import S3Error
 
-from lakehouse.core.errors import ContentDiffers, InvalidArgument, PreconditionFailed, StorageUnavailable
+from lakehouse.core.errors import ContentDiffers, InvalidArgument, PreconditionFailed, StorageUnavailable, Unsupported
 from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import ChunkBody, Pieces, exactly
 from lakehouse.objects.header_text import to_header
 from lakehouse.objects.minio_errors import translate, translated
-from lakehouse.objects.port import ByteRange, Location, ObjectInfo, PartInfo, PutMode, Upload
+from lakehouse.objects.port import (
+    ByteRange,
+    Location,
+    Mode,
+    ObjectInfo,
+    ObjectPart,
+    PartInfo,
+    PutMode,
+    Upload,
+    without_match,
+)
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -128,8 +138,9 @@ class MinioUploads:
         upload: str,
         parts: Sequence[tuple[int, str]],
         *,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
+        mode = without_match(mode)
         listed = "".join(
             f"<Part><PartNumber>{number}</PartNumber><ETag>&quot;{_etag(etag)}&quot;</ETag></Part>"
             for number, etag in parts
@@ -155,6 +166,9 @@ class MinioUploads:
             raise ContentDiffers
         await self.abort(location, upload)
         return there
+
+    async def part_of(self, location: Location, number: int) -> ObjectPart | None:
+        raise Unsupported("this store does not tell where the parts of an object lie")
 
     async def abort(self, location: Location, upload: str) -> None:
         await self._call("DELETE", location, {"uploadId": upload})

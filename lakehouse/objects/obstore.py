@@ -33,6 +33,7 @@ from lakehouse.objects.port import (
     PutMode,
     StoredObject,
     resolve_range,
+    without_match,
 )
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore as Bucket
 
     from lakehouse.core.clock import Clock
-    from lakehouse.objects.port import ByteRange, StoreDescription
+    from lakehouse.objects.port import ByteRange, Mode, StoreDescription
 
 PART = 8 * 1024 * 1024
 """Bytes of a part; bodies up to this size are one request."""
@@ -104,9 +105,10 @@ class ObstoreStore:
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         path_of(location)
+        mode = without_match(mode)
         attributes = {name: to_header(value) for name, value in (metadata or {}).items()}
         if content_type:
             attributes[_TYPE] = content_type

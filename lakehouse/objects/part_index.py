@@ -13,15 +13,16 @@ from lakehouse.core.paths import after_prefix
 from lakehouse.objects import manifest
 from lakehouse.objects.address import key_text
 from lakehouse.objects.local_file import Label
-from lakehouse.objects.local_index import REPLACE, columns_of
+from lakehouse.objects.local_index import REPLACE, columns_of, require_match
 from lakehouse.objects.manifest import FileSpan
-from lakehouse.objects.port import PartInfo, PutMode, Upload
+from lakehouse.objects.port import Match, PartInfo, PutMode, Upload
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
 
     from lakehouse.objects.local_index import Index, Row
+    from lakehouse.objects.port import Mode
 
 
 class PartRow(msgspec.Struct, frozen=True):
@@ -104,14 +105,12 @@ class Parts:
 
         return await self._index.run(delete)
 
-    async def complete(
-        self, upload: str, label: Label, made: tuple[Row, Sequence[PartRow]], mode: PutMode
-    ) -> Completed:
+    async def complete(self, upload: str, label: Label, made: tuple[Row, Sequence[PartRow]], mode: Mode) -> Completed:
         """Make the object of an upload: its row, the spans, and the end of the upload, in one transaction.
 
         `made`: the row of the manifest, and the parts that it names. With ONCE the row that was there stands when it is
         made of the same parts. Raises UploadNotFound, InvalidPart when a part was replaced meanwhile,
-        PreconditionFailed, ContentDiffers; then nothing has changed.
+        PreconditionFailed, ContentDiffers, StoredObjectNotFound; then nothing has changed.
         """
         row, parts = made
         place = (label.bucket, label.key)
@@ -121,6 +120,8 @@ class Parts:
                 raise UploadNotFound
             sql = "select file, size, etag from objects where bucket = ? and key = ?"
             there = connection.execute(sql, place).fetchone()
+            if isinstance(mode, Match):
+                require_match(mode, None if there is None else there[2])
             if there is not None and mode is PutMode.CREATE:
                 raise PreconditionFailed
             if there is not None and mode is PutMode.ONCE:

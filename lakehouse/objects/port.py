@@ -12,11 +12,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from enum import Enum
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, TypeAlias, runtime_checkable
 
 import msgspec
 
-from lakehouse.core.errors import RangeNotSatisfiable
+from lakehouse.core.errors import ConditionUnsupported, RangeNotSatisfiable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Sequence
@@ -102,6 +102,38 @@ class PutMode(Enum):
     """Nothing when the bytes are the same, ContentDiffers when they are not."""
 
 
+class Match(msgspec.Struct, frozen=True):
+    """A PUT that replaces only an object with one of these ETags (`*`: whatever is there).
+
+    StoredObjectNotFound when nothing is there, PreconditionFailed when another object is.
+    """
+
+    etags: frozenset[str]
+
+    def meets(self, etag: str) -> bool:
+        return etag in self.etags or "*" in self.etags
+
+
+Mode: TypeAlias = PutMode | Match
+"""What a PUT does when the object is there already. Stores that cannot compare refuse a Match: ConditionUnsupported."""
+
+
+def without_match(mode: Mode) -> PutMode:
+    """The mode, for stores that cannot compare. Raises ConditionUnsupported."""
+    if isinstance(mode, Match):
+        raise ConditionUnsupported("this store cannot replace an object on condition of its ETag")
+    return mode
+
+
+class ObjectPart(msgspec.Struct, frozen=True):
+    """Where in an object one of its parts lies, of how many (0: it was put in one piece); and the object's ETag."""
+
+    start: int
+    size: int
+    count: int
+    etag: str
+
+
 class StoreDescription(msgspec.Struct, frozen=True):
     """What `/config` tells of a store."""
 
@@ -134,12 +166,12 @@ class ObjectStore(Protocol):
         size: int | None = None,
         content_type: str = "",
         metadata: dict[str, str] | None = None,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         """Store an object. `size` when it is known beforehand: IncompleteBody when the body is another length.
 
         An exception of the body's iterator passes through, with nothing stored. Raises PreconditionFailed,
-        ContentDiffers, StorageFull, StorageUnavailable.
+        ContentDiffers, StoredObjectNotFound (a Match, and nothing there), StorageFull, StorageUnavailable.
         """
         ...
 
@@ -241,7 +273,7 @@ class MultipartStore(Protocol):
         upload: str,
         parts: Sequence[tuple[int, str]],
         *,
-        mode: PutMode = PutMode.REPLACE,
+        mode: Mode = PutMode.REPLACE,
     ) -> ObjectInfo:
         """Make the object of these parts (number, ETag), in this order; the upload is gone afterwards.
 
@@ -252,6 +284,13 @@ class MultipartStore(Protocol):
 
     async def abort(self, location: Location, upload: str) -> None:
         """Give up an upload and drop its parts."""
+        ...
+
+    async def part_of(self, location: Location, number: int) -> ObjectPart | None:
+        """A part of a finished object; None when it has fewer. One that was put in one piece is its own first part.
+
+        Raises StoredObjectNotFound, Unsupported where the store does not tell.
+        """
         ...
 
     async def uploads(

@@ -13,6 +13,7 @@ from lakehouse.core.records import User
 from lakehouse.objects.port import Location, MultipartStore, ObjectStore
 
 if TYPE_CHECKING:
+    from lakehouse.objects.port import ObjectPart
     from lakehouse.s3.request import S3Request
 
 
@@ -60,6 +61,11 @@ def multipart(physical: Physical) -> MultipartStore:
     if physical.uploads is None:
         raise Unsupported("this store takes no uploads in parts")
     return physical.uploads
+
+
+async def part_of(physical: Physical, request: S3Request, number: int) -> ObjectPart | None:
+    """A part of the object that a request names. Raises StoredObjectNotFound, Unsupported."""
+    return await multipart(physical).part_of(location(request), number)
 
 
 def location(request: S3Request) -> Location:

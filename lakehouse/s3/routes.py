@@ -59,7 +59,9 @@ _ON_BUCKET: Mapping[tuple[str, str], Operation] = {
 }
 _ON_OBJECT: Mapping[tuple[str, str], Operation] = {
     ("GET", ""): get_object,
+    ("GET", "partNumber"): get_object,
     ("HEAD", ""): head_object,
+    ("HEAD", "partNumber"): head_object,
     ("PUT", ""): put_object,
     ("DELETE", ""): delete_object,
     ("POST", "uploads"): create_multipart_upload,

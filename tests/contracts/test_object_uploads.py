@@ -11,6 +11,7 @@ import urllib.request
 import pytest
 
 from lakehouse.core.errors import (
+    ConditionUnsupported,
     ContentDiffers,
     IncompleteBody,
     InvalidPart,
@@ -18,9 +19,11 @@ from lakehouse.core.errors import (
     PartTooSmall,
     PreconditionFailed,
     StoredObjectNotFound,
+    Unsupported,
     UploadNotFound,
 )
-from lakehouse.objects.port import ByteRange, Location, PutMode
+from lakehouse.objects.local import LocalStore
+from lakehouse.objects.port import ByteRange, Location, Match, ObjectPart, PutMode
 
 from .stores import S3, B, at, kinds, stream
 
@@ -149,6 +152,49 @@ async def test_conditions_at_the_end(store):
     with pytest.raises(ContentDiffers):
         await store.uploads.complete(at("k"), upload, [(1, part.etag)], mode=PutMode.ONCE)
     assert await read(store, "k") == b"before"
+
+
+async def test_an_upload_in_place_of_what_was_seen(store):
+    there = await store.put(at("k"), b"before")
+    upload = await store.uploads.create(at("k"))
+    part = await store.uploads.put_part(at("k"), upload, 1, b"after")
+    named = [(1, part.etag)]
+    if not isinstance(store, LocalStore):
+        with pytest.raises(ConditionUnsupported):
+            await store.uploads.complete(at("k"), upload, named, mode=Match(frozenset({there.etag})))
+        return
+    with pytest.raises(PreconditionFailed):
+        await store.uploads.complete(at("k"), upload, named, mode=Match(frozenset({"x"})))
+    assert await read(store, "k") == b"before"
+    other = await store.uploads.create(at("absent"))
+    part = await store.uploads.put_part(at("absent"), other, 1, b"after")
+    with pytest.raises(StoredObjectNotFound):
+        await store.uploads.complete(at("absent"), other, [(1, part.etag)], mode=Match(frozenset("*")))
+    await store.uploads.complete(at("k"), upload, named, mode=Match(frozenset({there.etag})))
+    assert await read(store, "k") == b"after"
+
+
+async def test_parts_of_a_finished_object(store):
+    upload = await store.uploads.create(at("k"))
+    etags = [
+        (await store.uploads.put_part(at("k"), upload, number, data)).etag
+        for number, data in ((2, b"x" * LEAST), (5, b"end"))
+    ]
+    whole = await store.uploads.complete(at("k"), upload, [(2, etags[0]), (5, etags[1])])
+    await store.put(at("one"), b"12345")
+    if not isinstance(store, LocalStore):
+        with pytest.raises(Unsupported):
+            await store.uploads.part_of(at("k"), 1)
+        return
+    await store.copy(at("k"), at("copy"))
+    for key in ("k", "copy"):
+        assert await store.uploads.part_of(at(key), 1) == ObjectPart(0, LEAST, 2, whole.etag)
+        assert await store.uploads.part_of(at(key), 2) == ObjectPart(LEAST, 3, 2, whole.etag)
+        assert await store.uploads.part_of(at(key), 3) is None
+    assert await store.uploads.part_of(at("one"), 1) == ObjectPart(0, 5, 0, (await store.head(at("one"))).etag)
+    assert await store.uploads.part_of(at("one"), 2) is None
+    with pytest.raises(StoredObjectNotFound):
+        await store.uploads.part_of(at("absent"), 1)
 
 
 async def test_an_upload_that_is_given_up(store):

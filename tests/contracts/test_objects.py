@@ -10,6 +10,7 @@ import os
 import pytest
 
 from lakehouse.core.errors import (
+    ConditionUnsupported,
     ContentDiffers,
     IncompleteBody,
     InvalidAddress,
@@ -17,7 +18,9 @@ from lakehouse.core.errors import (
     RangeNotSatisfiable,
     StoredObjectNotFound,
 )
-from lakehouse.objects.port import ByteRange, Location, PutMode
+from lakehouse.objects.local import LocalStore
+from lakehouse.objects.memory import MemoryStore
+from lakehouse.objects.port import ByteRange, Location, Match, PutMode
 
 from .stores import S3, B, at, kinds, named_by_content, refuses, stream
 
@@ -180,6 +183,51 @@ async def test_many_creators_and_one_winner(store):
     results = await asyncio.gather(*(create(number) for number in range(16)))
     (winner,) = [number for number in results if number >= 0]
     assert await read(store, "race") == b"%d" % winner
+
+
+async def test_replace_what_was_seen(store):
+    """Stores that can compare ETags replace only what was asked for; the others say that they cannot."""
+    first = await store.put(at("k"), b"first")
+    seen, other = Match(frozenset({"x", first.etag})), Match(frozenset({"x"}))
+    if not _compares(store):
+        for mode in (seen, other):
+            with pytest.raises(ConditionUnsupported):
+                await store.put(at("k"), b"second", mode=mode)
+        assert await read(store, "k") == b"first"
+        return
+    with pytest.raises(PreconditionFailed):
+        await store.put(at("k"), b"second", mode=other)
+    for mode in (seen, Match(frozenset("*"))):
+        with pytest.raises(StoredObjectNotFound):
+            await store.put(at("absent"), b"second", mode=mode)
+    with pytest.raises(StoredObjectNotFound):
+        await store.head(at("absent"))
+    await store.put(at("k"), b"second", mode=seen)
+    with pytest.raises(PreconditionFailed):
+        await store.put(at("k"), b"third", mode=seen)
+    await store.put(at("k"), b"third", mode=Match(frozenset("*")))
+    assert await read(store, "k") == b"third"
+
+
+async def test_many_who_replace_what_they_saw(store):
+    if not _compares(store):
+        pytest.skip("this store does not compare ETags")
+    first = await store.put(at("race"), b"first")
+
+    async def replace(number: int) -> int:
+        try:
+            await store.put(at("race"), b"%d" % number, mode=Match(frozenset({first.etag})))
+        except PreconditionFailed:
+            return -1
+        return number
+
+    results = await asyncio.gather(*(replace(number) for number in range(16)))
+    (winner,) = [number for number in results if number >= 0]
+    assert await read(store, "race") == b"%d" % winner
+
+
+def _compares(store) -> bool:
+    return isinstance(store, LocalStore | MemoryStore)
 
 
 async def test_write_once(store):

@@ -115,10 +115,39 @@ def test_conditions(boto):
     with pytest.raises(ClientError) as caught:
         boto.put_object(Bucket=BUCKET, Key="c", Body=b"2", IfNoneMatch="*")
     assert code(caught) == ("PreconditionFailed", 412)
-    with pytest.raises(ClientError) as caught:
-        boto.put_object(Bucket=BUCKET, Key="c", Body=b"2", IfMatch=etag)
-    assert code(caught) == ("NotImplemented", 501)
     assert boto.get_object(Bucket=BUCKET, Key="c")["Body"].read() == b"1"
+
+
+def test_writes_over_what_was_seen(boto):
+    """If-Match on PUT, on copies and when an upload is completed; places of committed bytes stay as they are."""
+    place = {"Bucket": BUCKET, "Key": "matched"}
+    seen = boto.put_object(**place, Body=b"1")["ETag"]
+
+    def refused(want, call, **arguments):
+        with pytest.raises(ClientError) as caught:
+            call(**arguments)
+        assert code(caught) == want
+
+    failed, absent = ("PreconditionFailed", 412), ("NoSuchKey", 404)
+    refused(failed, boto.put_object, **place, Body=b"2", IfMatch='"other"')
+    refused(absent, boto.put_object, Bucket=BUCKET, Key="nothing", Body=b"2", IfMatch="*")
+    refused(("NotImplemented", 501), boto.put_object, **place, Body=b"2", IfMatch=seen, IfNoneMatch="*")
+    newer = boto.put_object(**place, Body=b"2", IfMatch=seen)["ETag"]
+    refused(failed, boto.put_object, **place, Body=b"3", IfMatch=seen)
+    upload = boto.create_multipart_upload(**place)["UploadId"]
+    tag = boto.upload_part(**place, UploadId=upload, PartNumber=1, Body=b"parts")["ETag"]
+    named = {**place, "UploadId": upload, "MultipartUpload": {"Parts": [{"PartNumber": 1, "ETag": tag}]}}
+    refused(failed, boto.complete_multipart_upload, **named, IfMatch=seen)
+    assert boto.get_object(**place)["Body"].read() == b"2"
+    boto.complete_multipart_upload(**named, IfMatch=newer)
+    assert boto.get_object(**place)["Body"].read() == b"parts"
+    once = {"Bucket": BUCKET, "Key": "repo/data/matched"}
+    kept = boto.put_object(**once, Body=b"1")["ETag"]
+    refused(failed, boto.put_object, **once, Body=b"2", IfMatch=kept)
+    refused(failed, boto.put_object, **once, Body=b"1", IfMatch=seen.replace(seen[1], "x"))
+    boto.put_object(**once, Body=b"1", IfMatch=kept)
+    refused(absent, boto.put_object, Bucket=BUCKET, Key="repo/data/nothing", Body=b"2", IfMatch="*")
+    assert boto.get_object(**once)["Body"].read() == b"1"
 
 
 @pytest.mark.parametrize("key", ODD)

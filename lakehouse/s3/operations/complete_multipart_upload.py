@@ -5,10 +5,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.objects.port import PutMode
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.context import location, multipart
-from lakehouse.s3.operations.put_object import create_mode
+from lakehouse.s3.operations.put_object import put_mode
 from lakehouse.s3.operations.upload_part import MOST_PARTS
 from lakehouse.s3.xml import NAMESPACE, document, element, quoted
 from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
@@ -22,9 +21,7 @@ async def complete_multipart_upload(physical: Physical, request: S3Request) -> A
     """All or nothing; conditions and write-once places as for PutObject."""
     parts = await read_parts(request)
     place = location(request)
-    mode = create_mode(request)
-    if mode is PutMode.REPLACE and await physical.write_once(place):
-        mode = PutMode.ONCE
+    mode = await put_mode(physical, request)
     info = await multipart(physical).complete(place, request.query["uploadId"], parts, mode=mode)
     return completed(request, info.etag)
 

@@ -14,7 +14,7 @@ from lakehouse.s3.conditions import check_read
 from lakehouse.s3.context import location
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.headers import stored_metadata
-from lakehouse.s3.operations.put_object import create_mode
+from lakehouse.s3.operations.put_object import put_mode
 from lakehouse.s3.xml import NAMESPACE, document, element, quoted, timestamp
 
 if TYPE_CHECKING:
@@ -41,9 +41,7 @@ async def _copy(
     physical: Physical, request: S3Request, source: Location, *, replaced: bool, info: ObjectInfo
 ) -> ObjectInfo:
     target = location(request)
-    mode = create_mode(request)
-    if mode is PutMode.REPLACE and await physical.write_once(target):
-        mode = PutMode.ONCE
+    mode = await put_mode(physical, request)
     if mode is PutMode.REPLACE and not replaced:
         return await physical.store.copy(source, target)
     reader = await physical.store.get(source)

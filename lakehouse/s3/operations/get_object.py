@@ -6,9 +6,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.s3.answer import Answer, sandboxed
-from lakehouse.s3.conditions import check_read, parse_range
-from lakehouse.s3.context import location
+from lakehouse.s3.conditions import check_read
+from lakehouse.s3.context import location, part_of
 from lakehouse.s3.headers import object_headers, overrides
+from lakehouse.s3.part_reads import asked_bytes
 
 if TYPE_CHECKING:
     from lakehouse.s3.context import Physical
@@ -17,15 +18,16 @@ if TYPE_CHECKING:
 
 async def get_object(physical: Physical, request: S3Request) -> Answer:
     """Conditions are judged before the range. A Range header that cannot be read gives the whole object."""
-    byte_range = parse_range(request.headers.get("range"))
+    asked = await asked_bytes(request, lambda number: part_of(physical, request, number))
     if _has_conditions(request):
         info = await physical.store.head(location(request))
         if not check_read(request.headers, info):
             return Answer(304, {"etag": object_headers(info)["etag"]})
-    reader = await physical.store.get(location(request), byte_range)
-    headers = sandboxed({**object_headers(reader.info), **overrides(request)})
+    reader = await physical.store.get(location(request), asked.range)
+    asked.check(reader.info)
+    headers = sandboxed({**object_headers(reader.info), **asked.headers, **overrides(request)})
     headers["content-length"] = str(reader.length)
-    if byte_range is None:
+    if asked.range is None:
         return Answer(200, headers, reader)
     headers["content-range"] = f"bytes {reader.start}-{reader.start + reader.length - 1}/{reader.info.size}"
     return Answer(206, headers, reader)

@@ -9,12 +9,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.core.errors import InvalidRef, NotFound, RepositoryNotFound
-from lakehouse.objects.port import ObjectInfo
+import msgspec
+
+from lakehouse.core.errors import (
+    DataMissing,
+    InvalidRef,
+    NotFound,
+    RepositoryNotFound,
+    StoredObjectNotFound,
+    Unsupported,
+)
+from lakehouse.objects.port import ObjectInfo, ObjectPart
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.headers import stored_metadata
 from lakehouse.s3.repository.tags import TAGGING, header_tags
-from lakehouse.versioning.objects import lookup
+from lakehouse.versioning.objects import addresses, lookup
 
 if TYPE_CHECKING:
     from lakehouse.core.records import Entry, Repository
@@ -44,6 +53,20 @@ def info_of(entry: Entry) -> ObjectInfo:
         elif name.startswith(":") and name != TAGGING:
             metadata[name] = value
     return ObjectInfo(entry.size, entry.etag, entry.mtime, entry.content_type, metadata)
+
+
+async def part_of(gateway: Gateway, repository: Repository, entry: Entry, number: int) -> ObjectPart | None:
+    """A part of the object that an entry names, as it was uploaded. Raises DataMissing, Unsupported."""
+    if not entry.parts:
+        return ObjectPart(0, entry.size, 0, "") if number == 1 else None
+    store, at = addresses.locate(gateway.lake, repository, entry)
+    if store.uploads is None:
+        raise Unsupported("the store of this repository does not tell where the parts of an object lie")
+    try:
+        found = await store.uploads.part_of(at, number)
+    except StoredObjectNotFound as error:
+        raise DataMissing from error
+    return None if found is None else msgspec.structs.replace(found, etag="")  # bytes under data/ never change
 
 
 async def find_entry(gateway: Gateway, asked: Asked) -> tuple[Repository, Entry]:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from lakehouse.objects.port import ByteRange, resolve_range
 from lakehouse.s3.answer import Answer, sandboxed
-from lakehouse.s3.conditions import check_read, parse_range
+from lakehouse.s3.conditions import check_read
 from lakehouse.s3.headers import object_headers, overrides
-from lakehouse.s3.repository.facts import find_entry, info_of
+from lakehouse.s3.part_reads import asked_bytes
+from lakehouse.s3.repository.facts import find_entry, info_of, part_of
 from lakehouse.s3.repository.gateway import allow_object
 from lakehouse.versioning.objects import addresses, objects
 
@@ -33,13 +34,13 @@ async def get_object(gateway: Gateway, asked: Asked) -> Answer:
         endpoint = gateway.origin.endpoint(dict(request.scope))
         url = addresses.presigned_location(lake, store, at, method="GET", endpoint=endpoint)
         return Answer(307, {"location": url})
-    byte_range = parse_range(request.headers.get("range"))
-    start, length = resolve_range(byte_range, info.size)
-    wanted = None if byte_range is None else ByteRange(start, start + length - 1)
+    bytes_of = await asked_bytes(request, lambda number: part_of(gateway, repository, entry, number))
+    start, length = resolve_range(bytes_of.range, info.size)
+    wanted = None if bytes_of.range is None else ByteRange(start, start + length - 1)
     reader = await objects.open_object(lake, repository, entry, wanted)
-    headers = sandboxed({**object_headers(info), **overrides(request)})
+    headers = sandboxed({**object_headers(info), **bytes_of.headers, **overrides(request)})
     headers["content-length"] = str(reader.length)
-    if byte_range is None:
+    if wanted is None:
         return Answer(200, headers, reader)
     headers["content-range"] = f"bytes {start}-{start + length - 1}/{info.size}"
     return Answer(206, headers, reader)

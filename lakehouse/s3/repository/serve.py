@@ -56,10 +56,12 @@ _ON_BUCKET: Mapping[tuple[str, str], Operation] = {
 }
 _ON_OBJECT: Mapping[tuple[str, str], Operation] = {
     ("GET", ""): get_object,
+    ("GET", "partNumber"): get_object,
     ("GET", "tagging"): get_object_tagging,
     ("GET", "uploadId"): list_parts,
     ("GET", "versioning"): get_bucket_versioning,
     ("HEAD", ""): head_object,
+    ("HEAD", "partNumber"): head_object,
     ("PUT", ""): put_object,
     ("PUT", "partNumber,uploadId"): upload_part,
     ("PUT", "tagging"): put_object_tagging,
@@ -107,7 +109,7 @@ def _is_public(asked: Asked) -> bool:
         asked.public
         and asked.path != ""
         and request.method in ("GET", "HEAD")
-        and not SUBRESOURCES.intersection(request.query)
+        and not (SUBRESOURCES - {"partNumber"}).intersection(request.query)
         and "versionId" not in request.query
     )
 
