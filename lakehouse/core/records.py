@@ -110,7 +110,7 @@ class AddressKind(IntEnum):
     FULL = 1
 
 
-class Entry(msgspec.Struct, frozen=True, array_like=True):
+class Entry(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """An object as a tree or a staging area holds it.
 
     The order of the fields is the on-disk format (docs/formats/tree.md): fields are only ever appended.
@@ -141,14 +141,14 @@ class Entry(msgspec.Struct, frozen=True, array_like=True):
         return (self.size, self.checksum, self.content_type, self.metadata, outside)
 
 
-class PathEntry(msgspec.Struct, frozen=True):
+class PathEntry(msgspec.Struct, frozen=True, gc=False):
     """An entry at its path."""
 
     path: EntryPath
     entry: Entry
 
 
-class CommonPrefix(msgspec.Struct, frozen=True):
+class CommonPrefix(msgspec.Struct, frozen=True, gc=False):
     """All paths that begin with `path`, rolled up in a listing."""
 
     path: bytes

@@ -50,7 +50,7 @@ class _Identity(msgspec.Struct, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
-_decoder = msgspec.msgpack.Decoder(Entry)
+_decode = msgspec.msgpack.Decoder(Entry).decode
 _sized = msgspec.msgpack.Decoder(_Sized)
 _all_sized = msgspec.msgpack.Decoder(list[_Sized])
 _identity = msgspec.msgpack.Decoder(_Identity)
@@ -96,9 +96,17 @@ def _utf8_length(text: str) -> int:
 def unpack(packed: bytes) -> Entry:
     """The entry of these bytes; fields that this program does not know are left out. Raises DataDamaged."""
     try:
-        return _decoder.decode(packed)
+        return _decode(packed)
     except msgspec.DecodeError as error:
         raise _damaged(packed) from error
+
+
+def unpack_all(packed: Sequence[bytes]) -> list[Entry]:
+    """As `unpack`, of each. Raises DataDamaged."""
+    try:
+        return list(map(_decode, packed))
+    except msgspec.DecodeError:
+        return list(map(unpack, packed))  # says which
 
 
 def same_identity(left: bytes, right: bytes) -> bool:

@@ -15,7 +15,7 @@ from lakehouse.wire.paging import PageQuery, Pagination, Required
 PRECONDITIONS = ("If-None-Match", "If-Match")
 
 
-class ObjectStats(msgspec.Struct, frozen=True, kw_only=True):
+class ObjectStats(msgspec.Struct, frozen=True, kw_only=True, gc=False):
     """An object, or a prefix in a listing with a delimiter.
 
     `physical_address` is the URI in the store, or with `presign` a URL that is good until `physical_address_expiry`;

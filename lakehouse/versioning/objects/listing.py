@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 from bisect import bisect_left
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -18,7 +18,7 @@ from lakehouse.core.ids import EntryPath
 from lakehouse.core.paths import after_prefix, grouped, successor
 from lakehouse.core.records import CommonPrefix, Page, PathEntry
 from lakehouse.core.refs import parse_ref
-from lakehouse.format.entry import unpack
+from lakehouse.format.entry import unpack, unpack_all
 from lakehouse.meta import refs, staging
 from lakehouse.tree.lookup import scan
 from lakehouse.versioning import resolve
@@ -132,7 +132,9 @@ async def _collect_plain(window: Window, query: Query) -> Page[Item]:
     while position is not None:
         rows, position = await window.stretch(position)
         wanted = query.amount - len(items)
-        items += [PathEntry(EntryPath(path), unpack(packed)) for path, packed in rows[:wanted]]
+        shown = rows[:wanted]
+        entries = unpack_all([packed for _, packed in shown])
+        items += [PathEntry(path, entry) for (path, _), entry in zip(shown, entries, strict=True)]
         if len(rows) > wanted:
             return Page(tuple(items), has_more=True)
     return Page(tuple(items))
@@ -206,12 +208,13 @@ class Window:
                 return None, b""
             position = max(position, successor(self._reach))
 
-    async def stretch(self, position: bytes) -> tuple[list[Row], bytes | None]:
+    async def stretch(self, position: bytes) -> tuple[list[tuple[EntryPath, bytes]], bytes | None]:
         """Live entries from `position` on, perhaps none, and the position behind them; None: there are no more."""
         if self._from is None or (self._reach is not None and position > self._reach):
             await self._fill(position)
         at = bisect_left(self._keys, position)
-        rows = [row for row in zip(self._keys[at:], self._values[at:], strict=True) if row[1]]
+        paths = cast("list[EntryPath]", self._keys[at:])
+        rows = [row for row in zip(paths, self._values[at:], strict=True) if row[1]]
         self._at = len(self._keys)
         return rows, None if self._reach is None else max(position, successor(self._reach))
 

@@ -55,7 +55,7 @@ class Link(msgspec.Struct, frozen=True):
     may_import: Callable[[str], object] | None = None
 
 
-class Linked(msgspec.Struct, frozen=True):
+class Linked(msgspec.Struct, frozen=True, gc=False):
     """An entry that was staged, with its address as a full URI."""
 
     path: EntryPath
