@@ -20,6 +20,7 @@ COMMANDS = {
     "store": ("lakehouse.cli.store:store", "Run the embedded object store alone, as an S3 server."),
     "setup": ("lakehouse.cli.setup:setup", "Make the first user, beside the data."),
     "gc": ("lakehouse.cli.gc:gc", "Delete what nothing needs any more."),
+    "fsck": ("lakehouse.cli.fsck:fsck", "Check that everything is there, from refs to bytes."),
     "config": ("lakehouse.cli.config:config", "See the settings that are in force."),
 }
 """Each command's place and its line in `lakehouse --help`."""

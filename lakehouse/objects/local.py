@@ -21,6 +21,7 @@ from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import CHUNK, ChunkBody, exactly
 from lakehouse.objects.disk_errors import disk_error
 from lakehouse.objects.local_batch import Batches
+from lakehouse.objects.local_check import check_files
 from lakehouse.objects.local_file import Label, Written, path_of
 from lakehouse.objects.local_index import Index, Row
 from lakehouse.objects.local_layout import Process, prepare
@@ -157,6 +158,10 @@ class LocalStore:
         keys = [(location.bucket, key_bytes(location.key)) for location in locations]
         for at in range(0, len(keys), 1000):
             await self._files.shielded(self._delete(keys[at : at + 1000]))
+
+    async def check(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """As `CheckedStore`."""
+        return await self._files.thread(check_files, self._root, self._index, bucket, keys)
 
     async def list(
         self, bucket: str, *, prefix: str = "", after: str = "", limit: int = 1000

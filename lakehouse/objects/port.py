@@ -214,6 +214,15 @@ class BatchStore(Protocol):
         ...
 
 
+@runtime_checkable
+class CheckedStore(Protocol):
+    """What a store can do beside whose lists come from an index: compare that with what there really is."""
+
+    async def check(self, bucket: str, keys: Sequence[str]) -> list[tuple[str, str]]:
+        """Of these objects those whose bytes are not there, each with what is wrong in words. Reads no bytes."""
+        ...
+
+
 class PartInfo(msgspec.Struct, frozen=True):
     """A part of an unfinished upload: `number` 1 to 10,000, `etag` the MD5 of its bytes."""
 

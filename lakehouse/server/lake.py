@@ -38,9 +38,12 @@ def lake_over(config: Config, db: Database, stores: Stores, ring: KeyRing, *, cl
 
 
 @asynccontextmanager
-async def opened_lake(config: Config, *, clock: Clock = system_clock) -> AsyncIterator[Lake]:
-    """The engine for a command; servers may run on the same data. Raises StartupError."""
-    async with opened(config) as (db, ring):
+async def opened_lake(config: Config, *, clock: Clock = system_clock, as_it_is: bool = False) -> AsyncIterator[Lake]:
+    """The engine for a command; servers may run on the same data. `as_it_is`: the database is not made or migrated.
+
+    Raises StartupError.
+    """
+    async with opened(config, as_it_is=as_it_is) as (db, ring):
         stores, _ = await open_stores(config, data_folder(config), ring, clock=clock)
         lake = lake_over(config, db, stores, ring, clock=clock)
         try:

@@ -19,6 +19,7 @@ from lakehouse.auth.secrets import configured_secret, generated_secret
 from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import BadConfiguration, LakehouseError, StartupError
 from lakehouse.core.records import Credentials
+from lakehouse.db.inspection import is_sqlite, require_current
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -64,7 +65,7 @@ def open_ring(config: Config) -> KeyRing:
     """The keys. Raises StartupError."""
     if config.secret:
         current = configured_secret(config.secret.reveal())
-    elif _scheme(config) != "sqlite":
+    elif database_scheme(config) != "sqlite":
         raise BadConfiguration(
             "secret: a database that several servers share needs a configured secret, the same for all of them: set "
             "LAKEHOUSE_SECRET; `openssl rand -hex 32` makes a good one"
@@ -76,10 +77,10 @@ def open_ring(config: Config) -> KeyRing:
 
 def open_database(config: Config) -> Database:
     """The metadata database, as it is: not migrated. Raises StartupError."""
-    return _open_sqlite(config) if _scheme(config) == "sqlite" else _open_postgres(config)
+    return _open_sqlite(config) if database_scheme(config) == "sqlite" else _open_postgres(config)
 
 
-def _scheme(config: Config) -> str:
+def database_scheme(config: Config) -> str:
     """The kind of database. Raises BadConfiguration."""
     scheme = config.database.url.partition(":")[0] if config.database.url else "sqlite"
     if scheme not in DATABASES:
@@ -88,9 +89,16 @@ def _scheme(config: Config) -> str:
     return scheme
 
 
+def database_file(config: Config) -> Path:
+    """Where the SQLite database is."""
+    rest = config.database.url.partition(":")[2] or str(Path(config.data).expanduser() / DATABASE_FILE)
+    return Path(rest.removeprefix("//")).expanduser().absolute()
+
+
 def _open_sqlite(config: Config) -> Database:
-    rest = config.database.url.partition(":")[2] or str(data_folder(config) / DATABASE_FILE)
-    path = Path(rest.removeprefix("//")).expanduser().absolute()
+    if not config.database.url:
+        data_folder(config)
+    path = database_file(config)
     if not path.parent.is_dir():
         raise BadConfiguration(f"database.url: the folder {path.parent} does not exist")
     return cast("Database", _driver("sqlite")(path, inline_reads=config.database.inline_reads))
@@ -114,12 +122,21 @@ def _driver(scheme: str) -> Callable[..., object]:
 
 
 @asynccontextmanager
-async def opened(config: Config) -> AsyncIterator[tuple[Database, KeyRing]]:
-    """Database and keys, migrated and tied to each other; closed at the end. Raises StartupError."""
+async def opened(config: Config, *, as_it_is: bool = False) -> AsyncIterator[tuple[Database, KeyRing]]:
+    """Database and keys, migrated and tied to each other; closed at the end. `as_it_is`: neither made nor migrated.
+
+    Raises StartupError.
+    """
+    scheme = database_scheme(config)
+    if as_it_is and is_sqlite(scheme) and not database_file(config).is_file():
+        raise StartupError(f"there is no lake: {database_file(config)} does not exist; name the directory with --data")
     ring = open_ring(config)
     db = open_database(config)
     try:
-        await db.migrate()
+        if as_it_is:
+            await require_current(db, scheme)
+        else:
+            await db.migrate()
         await setup.claim(db, ring)
         yield db, ring
     finally:
