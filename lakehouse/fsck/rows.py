@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 BELONGING = ("refs", "commits", "settings", "uploads", "pulls", "gc_candidates", "gc_runs", "action_runs")
 """Tables whose column `repository` names a row of `repositories`."""
+STAGED = ("staged", "staged_pages")
+"""Tables of what is uncommitted, by token."""
 
 
 async def check_rows(db: Database, report: Report) -> None:
@@ -35,19 +37,20 @@ async def check_rows(db: Database, report: Report) -> None:
         )
         if row is not None and row[0]:
             report.add(Kind.DANGLING_ROW, "", f"{row[0]} rows of {table} belong to a repository that is gone")
-    left = [token async for token in _staging_areas(db)]
+    left = [(table, token) for table in STAGED async for token in _staging_areas(db, table)]
     known = await _known(db)
-    for token in left:
-        if token not in known and await db.one("select 1 from staged where token = ? limit 1", (token,)) is not None:
-            rows = await db.one("select count(*) from staged where token = ?", (token,))
-            count = 0 if rows is None else rows[0]
-            report.add(Kind.STAGED_LEFT_BEHIND, "", f"{count} staged rows under {token:x} are no branch's")
+    for table, token in left:
+        if token not in known:
+            row = await db.one(f"select count(*) from {table} where token = ?", (token,))  # noqa: S608  (our own)
+            if row is not None and row[0]:
+                message = f"{row[0]} rows of {table} under {token:x} are no branch's"
+                report.add(Kind.STAGED_LEFT_BEHIND, "", message)
 
 
-async def _staging_areas(db: Database) -> AsyncIterator[StagingToken]:
+async def _staging_areas(db: Database, table: str) -> AsyncIterator[StagingToken]:
     """The tokens that have rows, by steps from one to the next."""
-    after = -1
-    while row := await db.one("select token from staged where token > ? order by token limit 1", (after,)):
+    after, step = -1, f"select token from {table} where token > ? order by token limit 1"  # noqa: S608  (our own)
+    while row := await db.one(step, (after,)):
         after = row[0]
         yield StagingToken(after)
 
