@@ -6,20 +6,17 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
-from lakehouse.facades.cache.admission import Admission
-from lakehouse.facades.cache.connect import ROOT, ConnectApp
+from lakehouse.facades.cache.connect import ROOT
 from lakehouse.facades.cache.evicting import evict_for_ever
 from lakehouse.facades.cache.rest import CacheRoutes
-from lakehouse.facades.cache.service import CacheOptions, CacheService
 from lakehouse.facades.kv.expiry import expire_for_ever
 from lakehouse.server.descartes import descartes_apps, descartes_values
+from lakehouse.server.flyte import connect_app, flyte_admission, flyte_cache
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from lakehouse.asgi.types import Receive, Scope, Send
-    from lakehouse.config.model import Config
-    from lakehouse.core.records import User
     from lakehouse.server.parts import Parts
     from lakehouse.wire.operation import Operation
 
@@ -75,33 +72,12 @@ class Facades:
         self._tasks.append(asyncio.get_running_loop().create_task(work))
 
     def _open_flyte(self) -> None:
-        parts = self._parts
-        cache = CacheService(parts.lake, may_read=self._may_read, options=cache_options(parts.config))
-        admission = Admission(
-            parts.lake.db,
-            parts.authenticator,
-            parts.checker,
-            networks=parts.config.flyte.anonymous,
-            audit=parts.audit,
-            wants=parts.record.wants,
-            clock=parts.clock,
-        )
+        cache, admission = flyte_cache(self._parts), flyte_admission(self._parts)
         self.handlers["cache"] = CacheRoutes(cache)
-        self.apps[ROOT] = ConnectApp(cache, admission, parts.origin)
+        self.apps[ROOT] = connect_app(self._parts, cache, admission)
         self._run(evict_for_ever(cache))
 
     def _open_descartes(self) -> None:
         values = descartes_values(self._parts)
         self.apps |= descartes_apps(self._parts, values)
         self._run(expire_for_ever(values))
-
-    def _may_read(self, user: User | None, repository: str, path: str) -> bool:
-        return self._parts.checker.allowed(user, "fs:ReadObject", f"repository/{repository}/object/{path}")
-
-
-def cache_options(config: Config) -> CacheOptions:
-    """How the cache of Flyte behaves."""
-    given = config.flyte
-    return CacheOptions(
-        max_heartbeat=given.max_heartbeat, grace=given.grace, ignore_org=given.ignore_org, keep=given.keep
-    )

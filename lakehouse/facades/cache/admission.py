@@ -6,16 +6,16 @@ The permission of a call is the one that the table of operations declares for th
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any
 
-from lakehouse.auth.audit import Event
 from lakehouse.core.errors import Unauthenticated
 from lakehouse.facades.cache.anonymous import anonymous_user, is_within, parse_networks
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from lakehouse.auth.audit import AuditLog
+    from lakehouse.asgi.call import Call
+    from lakehouse.asgi.dispatch import Record
     from lakehouse.auth.checker import Checker
     from lakehouse.auth.identity import Authenticator
     from lakehouse.core.clock import Clock
@@ -25,12 +25,6 @@ if TYPE_CHECKING:
     from lakehouse.wire.operation import Operation
 
 REFUSED = frozenset({401, 403})
-
-
-class Wants(Protocol):
-    """Whether each request to an operation is to be recorded."""
-
-    def __call__(self, operation: Operation) -> bool: ...
 
 
 class Admission:
@@ -43,8 +37,7 @@ class Admission:
         checker: Checker,
         *,
         networks: Sequence[str],
-        audit: AuditLog | None,
-        wants: Wants,
+        record: Record,
         clock: Clock,
     ) -> None:
         """Raises BadConfiguration."""
@@ -52,8 +45,7 @@ class Admission:
         self._authenticator = authenticator
         self._checker = checker
         self._networks = parse_networks(networks)
-        self._audit = audit
-        self._wants = wants
+        self._record = record
         self._clock = clock
 
     async def caller(self, headers: Mapping[str, str], *, peer: str, forwarded: bool = False) -> User:
@@ -78,27 +70,8 @@ class Admission:
         for permission in operation.allow if isinstance(operation.allow, tuple) else ():
             self._checker.authorize(user, permission.action, scope.resource)
 
-    def recorder(self, operation: Operation, *, peer: str, request_id: str) -> Callable[..., None]:
-        """What is to be told of the answer: status, and user and scope as far as they are known."""
-        wanted = self._wants(operation)
-
-        def record(status: int, *, user: User | None, scope: Scope | None) -> None:
-            if self._audit is None or not (wanted or (status in REFUSED and user is not None)):
-                return
-            names = {} if scope is None else {"project": scope.project, "domain": scope.domain, "key": scope.key}
-            if scope is not None and scope.org:
-                names["org"] = scope.org
-            self._audit.record(
-                Event(
-                    at=self._audit.now,
-                    actor="" if user is None else user.name,
-                    operation=operation.name,
-                    status=status,
-                    what=names,
-                    request=request_id,
-                    peer=peer,
-                    session=user is not None and user.session,
-                )
-            )
-
-        return record
+    def record(self, call: Call[Any, Any], status: int) -> None:
+        """Told of each answer, as far as `call` tells who asked for what."""
+        wanted = self._record.wants(call.operation)
+        if wanted or status in REFUSED:
+            self._record.record(call, status, wanted=wanted)

@@ -8,6 +8,7 @@ and its bytes always belong together.
 from __future__ import annotations
 
 import hashlib
+from contextlib import suppress
 from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
@@ -21,10 +22,12 @@ from lakehouse.core.errors import (
     RepositoryExists,
     RepositoryNotFound,
 )
+from lakehouse.core.marks import PLAIN, is_plain
 from lakehouse.core.paths import parse_path
 from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import listing, lookup, objects
 from lakehouse.versioning.refs import repositories
+from lakehouse.versioning.work import auto_commit
 from lakehouse.wire.cache import CACHE_REPOSITORY
 
 if TYPE_CHECKING:
@@ -32,8 +35,6 @@ if TYPE_CHECKING:
     from lakehouse.facades.cache.scope import Scope
     from lakehouse.versioning.lake import Lake
 
-PLAIN = "lakehouse.plain"
-"""Key of a repository's metadata: its S3 keys name no branch and mean the default one."""
 CONTENT_TYPE = "application/x-protobuf"
 SCHEMES = frozenset({"s3", "s3a"})
 
@@ -90,18 +91,11 @@ async def discard(lake: Lake, path: str) -> None:
 
 
 async def _repository(lake: Lake) -> Repository:
-    request = repositories.RepositoryRequest(name=CACHE_REPOSITORY)
-    try:
+    metadata = {PLAIN: "true", auto_commit.MARK: "true"}
+    request = repositories.RepositoryRequest(name=CACHE_REPOSITORY, metadata=metadata)
+    with suppress(RepositoryExists):
         await repositories.create_repository(lake, request)
-    except RepositoryExists:
-        return await resolve.repository(lake, CACHE_REPOSITORY)
-    await repositories.update_metadata(lake, CACHE_REPOSITORY, put={PLAIN: "true"})
     return await resolve.repository(lake, CACHE_REPOSITORY)
-
-
-def is_plain(repository: Repository) -> bool:
-    """Whether S3 keys of a repository name no branch."""
-    return repository.metadata.get(PLAIN) == "true"
 
 
 # -- what entries point to ---------------------------------------------------------------------------------------------

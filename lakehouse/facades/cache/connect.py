@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 import zlib
 from typing import TYPE_CHECKING, Any
 
@@ -19,10 +20,12 @@ from lakehouse.core import errors
 from lakehouse.core.errors import BodyTooLarge, InvalidArgument, LakehouseError, Unsupported
 from lakehouse.facades.cache import binary, json_form
 from lakehouse.facades.cache.calls import METHODS, scope_of
+from lakehouse.telemetry.logs import request_id as current_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from lakehouse.asgi.dispatch import Observe
     from lakehouse.asgi.origin import Origin
     from lakehouse.asgi.types import Receive, Scope, Send
     from lakehouse.facades.cache.admission import Admission
@@ -71,16 +74,20 @@ class ConnectApp:
         origin: Origin,
         *,
         request_ids: Callable[[], str] | None = None,
+        observe: Observe | None = None,
     ) -> None:
         self._cache = cache
         self._admission = admission
         self._origin = origin
         self._request_ids = request_ids or RequestIds()
+        self._observe = observe
         self._running: set[asyncio.Task[Response]] = set()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         request_id = self._request_ids()
+        current_request.set(request_id)
+        started = time.perf_counter()
         method = METHODS.get(scope["path"].removeprefix(ROOT))
         if method is None:
             response = text_response(404, "404 page not found\n")
@@ -89,6 +96,9 @@ class ConnectApp:
         else:
             response = await self._answer(method, scope, receive, request_id)
         await response.send(send, receive, request_id=request_id, head=scope["method"] == "HEAD")
+        if self._observe:
+            name = "" if method is None else method.operation.name
+            self._observe(name, response.status, time.perf_counter() - started)
 
     async def drain(self) -> None:
         """Wait for calls whose callers have gone away."""
@@ -111,11 +121,13 @@ class ConnectApp:
 
     async def _do(self, method: Method, call: AnyCall, kind: str, raw: bytes) -> Response:
         """What a call is answered, and recorded by."""
-        record = self._admission.recorder(method.operation, peer=call.peer, request_id=call.request_id)
-        form, user, place = FORMS[kind], None, None
+        form = FORMS[kind]
         try:
             place, base = scope_of(form.decode(method.request, raw))
-            user = await self._admission.caller(call.header_view, peer=call.peer, forwarded=_is_forwarded(call))
+            call.path = place.names
+            call.user = user = await self._admission.caller(
+                call.header_view, peer=call.peer, forwarded=_is_forwarded(call)
+            )
             self._admission.authorize(user, method.operation, place)
             answer = await method.do(self._cache, place, base, user)
             headers = [(b"content-type", kind.encode()), (b"x-content-type-options", b"nosniff")]
@@ -126,7 +138,7 @@ class ConnectApp:
             logger.exception("request %s: %s failed", call.request_id, method.operation.name)
             text = f"internal error; the server's log has it as request {call.request_id}"
             response = json_response(INTERNAL[1], {"code": INTERNAL[0], "message": text})
-        record(response.status, user=user, scope=place)
+        self._admission.record(call, response.status)
         return response
 
 

@@ -32,6 +32,12 @@ class Scope(msgspec.Struct, frozen=True):
         return b"".join([len(part).to_bytes(4, "big") + part for part in parts])
 
     @property
+    def names(self) -> dict[str, str]:
+        """The parts by name, for records."""
+        names = {"project": self.project, "domain": self.domain, "key": self.key}
+        return {**names, "org": self.org} if self.org else names
+
+    @property
     def resource(self) -> str:
         """What permissions name it by."""
         return RESOURCE.format(org=self.org, project=self.project, domain=self.domain, key=self.key)

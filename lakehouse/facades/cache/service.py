@@ -37,6 +37,21 @@ AT_ONCE = 100
 """Entries that one round of eviction looks at."""
 FORGOTTEN = 3600.0
 """Seconds after which an expired reservation is removed."""
+OUTCOMES = (
+    "hit",
+    "miss",
+    "stale",
+    "gone",
+    "stored",
+    "replaced",
+    "exists",
+    "evicted",
+    "claimed",
+    "extended",
+    "held",
+    "released",
+)
+"""What is counted."""
 _decode = msgspec.json.Decoder(CacheMetadata).decode
 _encode = msgspec.json.Encoder(order="sorted").encode
 
@@ -72,7 +87,7 @@ class Found(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CacheService:
-    """The cache over one lake. `count` is told of every outcome by a word."""
+    """The cache over one lake. `count` is told of every outcome: one of `OUTCOMES`."""
 
     def __init__(
         self,

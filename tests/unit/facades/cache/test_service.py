@@ -8,6 +8,7 @@ from collections import Counter
 
 import pytest
 
+from lakehouse.core import marks
 from lakehouse.core.errors import CacheEntryExists, CacheEntryNotFound, InvalidArgument
 from lakehouse.facades.cache import artifacts
 from lakehouse.facades.cache.scope import Scope, parse_scope
@@ -189,7 +190,7 @@ async def test_outcomes_are_counted(lake, clock):
 async def test_outputs_that_the_cache_keeps_are_objects_of_a_plain_repository(cache, lake):
     stored = await cache.put(Scope("o", "p", "d", A.key), Output(body=b"literals"))
     repository = await resolve.repository(lake, artifacts.CACHE_REPOSITORY)
-    assert artifacts.is_plain(repository)
+    assert marks.is_plain(repository)
     [path] = await shown(lake, repository.name, "main")
     assert path.startswith("outputs/o/p/d/")
     assert stored.uri == f"s3://flyte-cache/{path}"
@@ -260,7 +261,7 @@ async def test_pointers_whose_object_is_gone_are_misses(cache, lake, uri, gone):
 
 async def test_pointers_into_plain_repositories_name_no_branch(cache, lake):
     await repositories.create_repository(lake, repositories.RepositoryRequest(name="data"))
-    await repositories.update_metadata(lake, "data", put={artifacts.PLAIN: "true"})
+    await repositories.update_metadata(lake, "data", put={marks.PLAIN: "true"})
     await put(lake, "data", "main", o="1")
     await cache.put(A, Output(uri="s3://data/o"))
     assert (await cache.get(A, user=None)).uri == "s3://data/o"
