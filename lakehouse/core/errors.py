@@ -241,7 +241,7 @@ class ChecksumMismatch(InvalidArgument):
 
 
 class IncompleteBody(InvalidArgument):
-    default = "the request body ended before its declared length; nothing was stored"
+    default = "the request body is shorter or longer than was declared; nothing was stored"
 
 
 class InvalidPart(InvalidArgument):

@@ -40,11 +40,17 @@ _WITHOUT_BODY = frozenset({204, 304})
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BLANK = b" \t"
 _DISCONNECT = "http.disconnect"
-_FAILED: Message = {
-    "type": "http.response.start",
-    "status": 500,
-    "headers": [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"21"), (b"connection", b"close")],
-}
+
+
+def _closing(status: int, text: bytes) -> tuple[Message, Message]:
+    """An answer after which the connection ends."""
+    headers = [(b"content-type", b"text/plain; charset=utf-8"), (b"content-length", b"%d" % len(text))]
+    start = {"type": "http.response.start", "status": status, "headers": [*headers, (b"connection", b"close")]}
+    return start, {"type": "http.response.body", "body": text}
+
+
+_FAILED = _closing(500, b"Internal Server Error")
+_REFUSED = _closing(400, b"Invalid HTTP request received.")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 logger = logging.getLogger(__name__)
 
@@ -255,7 +261,13 @@ class HttpProtocol(asyncio.Protocol):
             self.transport.close()
 
     def _refuse(self) -> None:
-        """Answer what is not HTTP, if nothing else is being answered, and close."""
+        """Answer what is not HTTP, if nothing else is being answered, and close.
+
+        Bytes behind a body are its own fault as long as nobody has taken it whole: its length was a lie, and what is
+        there of it must not pass for all of it.
+        """
+        if self._newest is not None and self._newest.spoil():
+            return
         if self._newest is None or self._newest.complete:
             text = b"Invalid HTTP request received."
             head = b"content-type: text/plain; charset=utf-8\r\ncontent-length: %d\r\nconnection: close\r\n\r\n" % len(
@@ -269,8 +281,8 @@ class Exchange:
     """A request and its answer."""
 
     __slots__ = (
-        "_chunked", "_event", "_expects", "_head", "_length", "_more", "_pieces", "_protocol", "_scope", "_started",
-        "_taken", "_unread", "complete", "gone", "keep_alive",
+        "_chunked", "_event", "_expects", "_fed", "_head", "_length", "_more", "_pieces", "_protocol", "_scope",
+        "_spoiled", "_started", "_taken", "_unread", "complete", "gone", "keep_alive",
     )  # fmt: skip
 
     def __init__(self, protocol: HttpProtocol, scope: Message, *, keep_alive: bool, expects: bool) -> None:
@@ -283,7 +295,7 @@ class Exchange:
         self._pieces: list[bytes] = []
         self._unread = 0
         self._more = True
-        self._taken = False
+        self._taken = self._fed = self._spoiled = False
         self._head: bytes | None = None
         self._started = False
         self._chunked = False
@@ -293,7 +305,9 @@ class Exchange:
         """Have the request answered. A request whose answer is not whole at the end takes the connection with it."""
         try:
             await app(self._scope, self.receive, self.send)
-            if not self.complete and not self.gone:
+            if self._spoiled and not (self._started or self.gone):
+                await self._say(_REFUSED)
+            elif not self.complete and not self.gone:
                 raise RuntimeError("the answer is not whole")
         except asyncio.CancelledError:
             self._protocol.transport.close()
@@ -306,9 +320,12 @@ class Exchange:
         if self._started or self.gone:
             self._protocol.transport.close()
             return
+        await self._say(_FAILED)
+
+    async def _say(self, messages: tuple[Message, Message]) -> None:
         self._head = None
-        await self.send(_FAILED)
-        await self.send({"type": "http.response.body", "body": b"Internal Server Error"})
+        for message in messages:
+            await self.send(message)
 
     # -- the request -----------------------------------------------------------------------------------------------
 
@@ -316,6 +333,7 @@ class Exchange:
         """A piece of the body has come."""
         if self.complete:
             return
+        self._fed = True
         self._pieces.append(body)
         self._unread += len(body)
         if self._unread > HIGH_WATER:
@@ -326,6 +344,16 @@ class Exchange:
         """The body has come whole."""
         self._more = False
         self._wake()
+
+    def spoil(self) -> bool:
+        """What followed the body, or was in its place, cannot be: whether that is in time to be said of this request,
+        which then never has its body whole.
+        """
+        if self.complete or self._taken or not (self._more or self._fed):
+            return False
+        self._spoiled, self.keep_alive = True, False
+        self._wake()
+        return True
 
     def lose(self) -> None:
         """The peer has gone away."""
@@ -342,13 +370,13 @@ class Exchange:
             self._expects = False
             if not self._started and not self._protocol.transport.is_closing():
                 self._protocol.transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        while not (self.gone or self.complete) and (self._taken or (self._more and not self._pieces)):
+        while not (self.gone or self.complete or self._spoiled) and (self._taken or (self._more and not self._pieces)):
             if self._event is None:
                 self._event = asyncio.Event()
             self._event.clear()
             self._protocol.resume_reading()
             await self._event.wait()
-        if self.gone or self.complete:
+        if self.gone or self.complete or self._spoiled:
             return {"type": _DISCONNECT}
         pieces = self._pieces
         body = pieces[0] if len(pieces) == 1 else b"".join(pieces)

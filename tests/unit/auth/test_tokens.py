@@ -53,6 +53,16 @@ def test_a_token_made_by_another_program_with_our_key_is_read() -> None:
     assert tokens.TokenReader(RING).verify(forged(GOOD), now=NOW).uid == 7
 
 
+def test_a_token_for_a_pair_names_it_as_its_audience() -> None:
+    """As a plain text: there are clients that compare it and take no list."""
+    token = tokens.issue(RING, USER, now=NOW, seconds=60, access_key_id="AKIA1")
+    options = {"verify_exp": False, "verify_iat": False}
+    claims = jwt.decode(token.text, KEY, algorithms=["HS256"], audience="AKIA1", issuer="iam", options=options)
+    assert (claims["aud"], claims["exp"]) == ("AKIA1", NOW + 60)
+    read = tokens.TokenReader(RING).verify(token.text, now=NOW)
+    assert (read.iss, read.aud) == (tokens.CLIENT_ISSUER, "AKIA1")
+
+
 def test_no_two_tokens_are_the_same() -> None:
     assert tokens.issue(RING, USER, now=NOW).text != tokens.issue(RING, USER, now=NOW).text
 

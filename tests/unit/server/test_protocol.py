@@ -314,6 +314,49 @@ async def test_nonsense_behind_a_request_does_not_answer_in_its_place() -> None:
     await connection.settle()
 
 
+PUT = b"PUT / HTTP/1.1\r\nHost: h\r\nContent-Length: 3\r\n\r\n"
+
+
+async def refuses_incomplete(scope: Any, receive: Any, send: Any) -> None:
+    """As applications do: what has not come whole is not stored."""
+    body = await read(receive)
+    await answer(body, status=400 if body.endswith(b"|gone") else 200)(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    "request_and_more",
+    [
+        PUT + b"abc\xc3\xa9\xc3",
+        PUT.replace(b"Content-Length: 3", b"Transfer-Encoding: chunked") + b"3\r\nabc\r\nnonsense",
+        PUT.replace(b"Content-Length: 3", b"Transfer-Encoding: chunked") + b"nonsense",
+    ],
+    ids=["longer than it says", "a chunk that is none", "no chunk at all"],
+)
+async def test_a_body_with_nonsense_behind_it_never_looks_whole(request_and_more: bytes) -> None:
+    connection = Connection(refuses_incomplete)
+    written = await connection.say(request_and_more)
+    assert written.startswith(b"HTTP/1.1 400 ")
+    assert b"|gone" in written
+    assert connection.wire.closed
+
+
+async def test_nonsense_that_comes_after_the_answer_is_refused_alone() -> None:
+    connection = Connection(refuses_incomplete)
+    first = await connection.say(PUT + b"abc")
+    assert first.startswith(b"HTTP/1.1 200 ")
+    assert (await connection.say(b"\xc3\xa9")).startswith(b"HTTP/1.1 400 ")
+    assert connection.wire.closed
+
+
+async def test_a_spoiled_body_is_answered_even_if_the_application_is_silent() -> None:
+    async def silent(scope: Any, receive: Any, send: Any) -> None:
+        assert (await read(receive)).endswith(b"|gone")
+
+    connection = Connection(silent)
+    assert (await connection.say(PUT + b"abc\xc3\xa9")).startswith(b"HTTP/1.1 400 ")
+    assert connection.wire.closed
+
+
 async def test_an_upgrade_that_nobody_knows_is_answered_as_usual() -> None:
     connection = Connection(sized(b"ok"))
     written = await connection.say(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
