@@ -20,6 +20,7 @@ from lakehouse.core.marks import PLAIN
 from lakehouse.core.records import Repository
 from lakehouse.versioning import resolve
 from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.work import auto_commit
 from lakehouse.wire.kv import STORAGE_TYPES
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ ACCOUNT: Final = "lakehouse.descartes-account"
 STORAGE_TYPE: Final = "lakehouse.descartes-type"
 TEMPORARY: Final = "tmp"
 """The storage type whose values go by themselves."""
-_AUTO_COMMIT: Final = "lakehouse.auto-commit"
 _PLAIN_NAME = re.compile(r"[a-z0-9][a-z0-9-]*")
 _MOST = 63
 _TRIES = 3
@@ -110,7 +110,7 @@ async def made(lake: Lake, user: User, kind: str) -> Repository:
 def marks_of(user: User, kind: str) -> dict[str, str]:
     """The metadata that a repository begins with. What goes by itself leaves no history."""
     found = {PLAIN: "true", ACCOUNT: str(user.id), STORAGE_TYPE: kind}
-    return found if kind == TEMPORARY else found | {_AUTO_COMMIT: "true"}
+    return found if kind == TEMPORARY else found | {auto_commit.MARK: "true"}
 
 
 async def _at(lake: Lake, name: str) -> Repository | None:
