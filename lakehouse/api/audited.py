@@ -19,6 +19,8 @@ OBJECT_TAGS = frozenset({"objects", "staging", "multipart", "prefixes", "cache",
 NEVER = frozenset({"post_stats_events", "health_check"})
 LOGINS = frozenset({"login", "sts_login", "external_principal_login", "oauth_callback", "create_token"})
 REFUSED = frozenset({401, 403})
+COMPUTED = frozenset({"make_tmp_credentials", "sign_blob_url"})
+"""What clients ask for at every call, and what changes nothing: recorded like reads."""
 _NAMES = ("id", "name", "ref", "path", "dest_path", "prefix", "principalId", "access_key_id", "permission")
 """Members of queries and bodies that name things."""
 _LONGEST = 1024
@@ -37,7 +39,11 @@ class Recorder:
             return False
         if self._level == "all" or operation.name in LOGINS:
             return True
-        return operation.mutates and (self._level == "writes" or operation.tag not in OBJECT_TAGS)
+        return (
+            operation.mutates
+            and operation.name not in COMPUTED
+            and (self._level == "writes" or operation.tag not in OBJECT_TAGS)
+        )
 
     def record(self, call: Call[Any, Any], status: int, *, wanted: bool) -> None:
         """Told of each answer; refusals to known users are recorded whatever the operation."""

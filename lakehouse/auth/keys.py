@@ -28,6 +28,7 @@ SESSION: Final = "session-token"
 OIDC: Final = "oidc-login"
 AUDIT: Final = "audit-chain"
 STORAGE_URL: Final = "storage-url"
+BUCKETS: Final = "bucket-credentials-aes"
 
 _SALT = b"lakehouse master secret v1"
 

@@ -69,7 +69,13 @@ _claims = msgspec.msgpack.Decoder(_Claims)
 
 
 def create(
-    ring: KeyRing, user: User, *, now: float, seconds: int = DEFAULT, policy: Sequence[PolicyStatement] = ()
+    ring: KeyRing,
+    user: User,
+    *,
+    now: float,
+    seconds: int = DEFAULT,
+    policy: Sequence[PolicyStatement] = (),
+    longest: int = LONGEST,
 ) -> Session:
     """A session of `user`, narrowed to what `policy` allows too, if there is one.
 
@@ -78,8 +84,8 @@ def create(
     """
     if user.session or user.scope:
         raise InsufficientPermissions("insufficient permissions: a session makes no sessions")
-    if not SHORTEST <= seconds <= LONGEST:
-        raise InvalidArgument(f"duration_seconds: {seconds}: invalid value: validation error ({SHORTEST} to {LONGEST})")
+    if not SHORTEST <= seconds <= longest:
+        raise InvalidArgument(f"duration_seconds: {seconds}: invalid value: validation error ({SHORTEST} to {longest})")
     scope = as_text(policy, most=_LONGEST_POLICY)
     issued = max(int(now), user.valid_after)
     name = "".join(secrets.choice(_ALPHABET) for _ in range(16))

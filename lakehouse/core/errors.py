@@ -17,6 +17,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── SessionExpired, SessionInvalid
     ├── PermissionDenied     403   known, but not allowed
     │   ├── InsufficientPermissions, ProtectedBranch, ReadOnlyRepository, DefaultBranchDeletion, ImportUnsupported
+    │   ├── BucketForbidden
     ├── NotFound             404
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
     │   ├── BucketNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
@@ -25,8 +26,10 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     ├── AlreadyExists        409
     │   ├── RepositoryExists, BranchExists, TagExists, CommitExists, AlreadySetUp
     │   ├── UserExists, GroupExists, PolicyExists, PrincipalExists, CacheEntryExists
+    │   ├── BucketExists, BucketCredentialsExist
     ├── Conflict             409
     │   ├── MergeConflict, StagingMoved, RevertParentRequired, LostRace, TaskCompleted, TaskTakenOver
+    │   ├── RepositoryNotEmpty
     ├── Gone                 410   it was there
     │   ├── DataMissing, RepositoryInDeletion, CommitExpired
     ├── FailedPrecondition   412
@@ -309,6 +312,17 @@ class ImportUnsupported(PermissionDenied):
     default = "import is not supported for this storage"
 
 
+class BucketForbidden(PermissionDenied):
+    """A bucket that the caller may not use so: `action` on `resource` is what is missing."""
+
+    default = "you may not do this with this bucket"
+
+    def __init__(self, message: str | None = None, *, action: str = "", resource: str = "") -> None:
+        super().__init__(message)
+        self.action = action
+        self.resource = resource
+
+
 # -- 404 ---------------------------------------------------------------------------------------------------------------
 
 
@@ -437,6 +451,14 @@ class CacheEntryExists(AlreadyExists):
     default = "a cache entry of this key is there and has not expired: overwrite it: not unique"
 
 
+class BucketExists(AlreadyExists):
+    default = "there is a bucket of this name in this project already"
+
+
+class BucketCredentialsExist(AlreadyExists):
+    default = "you have credentials of this name already"
+
+
 class AlreadySetUp(AlreadyExists):
     default = "lakeFS already initialized"
 
@@ -453,6 +475,10 @@ class LostRace(Conflict):
     """A guarded statement found the branch changed. Never leaves the engine: the operation runs again."""
 
     default = "the branch changed meanwhile"
+
+
+class RepositoryNotEmpty(Conflict):
+    default = "it is not empty: delete what it holds first"
 
 
 class TaskCompleted(Conflict):

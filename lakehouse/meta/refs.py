@@ -175,6 +175,23 @@ def delete_branch(branch: Branch) -> Statement:
     )
 
 
+def delete_emptied(branch: Branch) -> list[Statement]:
+    """Remove a branch, with its reflog, that showed no object when it was seen. Raises LostRace when it changed, or an
+    object was staged.
+    """
+    return [
+        Statement(
+            "delete from refs where id = ? and version = ? and not exists "
+            "(select 1 from staged s where s.token = refs.staging_token and length(s.value) > 0)",
+            (branch.id, branch.version),
+            rows=1,
+            otherwise=LostRace(),
+            locks=exclusive(Scope.BRANCH, branch.id),
+        ),
+        Statement("delete from reflog where branch = ?", (branch.id,)),
+    ]
+
+
 async def some(db: Database, repository: RepositoryId) -> tuple[list[tuple[BranchId, int]], list[StagingToken]]:
     """Up to 500 branches and tags of a repository as (id, version), and every staging token that these name."""
     rows = await db.all(

@@ -156,6 +156,7 @@ class Application:
             config=config,
             lake=self._lake,
             ring=ring,
+            directory=services.directory,
             checker=checker,
             credentials=credentials,
             authenticator=authenticator,

@@ -6,12 +6,15 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Protocol
 
+from lakehouse.facades.buckets.service import reseal
 from lakehouse.facades.cache.connect import ROOT
 from lakehouse.facades.cache.evicting import evict_for_ever
 from lakehouse.facades.cache.rest import CacheRoutes
 from lakehouse.facades.kv.expiry import expire_for_ever
+from lakehouse.server.buckets import buckets_app, buckets_platform
 from lakehouse.server.descartes import descartes_apps, descartes_values
 from lakehouse.server.flyte import connect_app, flyte_admission, flyte_cache
+from lakehouse.wire.buckets import ROOT as NEURO_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
@@ -52,6 +55,8 @@ class Facades:
             self._off.add("cache")
         if switches.descartes == "on":
             self._open_descartes()
+        if switches.neuro == "on":
+            self._open_neuro()
 
     def serves(self, operation: Operation) -> bool:
         """Whether an operation is not switched off."""
@@ -81,3 +86,8 @@ class Facades:
         values = descartes_values(self._parts)
         self.apps |= descartes_apps(self._parts, values)
         self._run(expire_for_ever(values))
+
+    def _open_neuro(self) -> None:
+        platform = buckets_platform(self._parts)
+        self.apps[f"{NEURO_ROOT}/"] = buckets_app(self._parts, platform)
+        self._run(reseal(platform))

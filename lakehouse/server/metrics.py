@@ -28,6 +28,7 @@ from lakehouse.telemetry.board import Board
 from lakehouse.telemetry.exposition import exposition
 from lakehouse.telemetry.metrics import Metrics
 from lakehouse.telemetry.requests import Requests
+from lakehouse.wire import buckets
 from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 FOLDER = "metrics"
 BEAT = 5.0
 """Seconds between copies."""
-REST, S3 = "rest", "s3"
+REST, S3, NEURO = "rest", "s3", "neuro"
 TASK_ENDS = ("done", "failed", "left")
 HOOK_ENDS = ("completed", "failed", "skipped")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -111,6 +112,7 @@ def lake_metrics() -> ServerMetrics:
         sides={
             REST: [operation.name for operation in OPERATIONS],
             S3: routes.OPERATIONS | serve.OPERATIONS | {"list_buckets"},
+            NEURO: [operation.name for operation in buckets.OPERATIONS],
         }
     )
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from lakehouse.auth.audit import AuditLog
     from lakehouse.auth.checker import Checker
     from lakehouse.auth.credentials import CredentialStore
+    from lakehouse.auth.directory import Directory
     from lakehouse.auth.identity import Authenticator
     from lakehouse.auth.keys import KeyRing
     from lakehouse.config.model import Config
@@ -27,6 +28,7 @@ class Parts:
     config: Config
     lake: Lake
     ring: KeyRing
+    directory: Directory
     checker: Checker
     credentials: CredentialStore
     authenticator: Authenticator

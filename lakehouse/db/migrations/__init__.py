@@ -11,6 +11,7 @@ from lakehouse.db.migrations import (
     m0005_actions,
     m0006_scoped_keys,
     m0007_cache,
+    m0008_buckets,
     m0011_usage,
     m0012_staged_pages,
 )
@@ -24,6 +25,7 @@ MIGRATIONS: tuple[Migration, ...] = (
     Migration(m0005_actions.NAME, m0005_actions.DDL),
     Migration(m0006_scoped_keys.NAME, m0006_scoped_keys.DDL),
     Migration(m0007_cache.NAME, m0007_cache.DDL),
+    Migration(m0008_buckets.NAME, m0008_buckets.DDL),
     Migration(m0011_usage.NAME, m0011_usage.DDL),
     Migration(m0012_staged_pages.NAME, m0012_staged_pages.DDL),
 )

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
@@ -48,6 +48,8 @@ from lakehouse.versioning.objects.addresses import INTERNAL, spellings_around
 from lakehouse.versioning.protection import require_not_read_only
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
     from lakehouse.core.records import Commit
     from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
@@ -77,8 +79,17 @@ class RepositoryRequest(msgspec.Struct, frozen=True):
     metadata: dict[str, str] = {}
 
 
-async def create_repository(lake: Lake, request: RepositoryRequest) -> Repository:
-    """Make a repository with an initial commit on its default branch (none of both when bare).
+Also: TypeAlias = "Callable[[Repository], Sequence[Statement]]"
+"""What else becomes visible in the transaction that makes a repository visible; a refusal takes that back too."""
+
+
+def nothing_else(_: Repository) -> Sequence[Statement]:
+    """The repository alone."""
+    return ()
+
+
+async def create_repository(lake: Lake, request: RepositoryRequest, *, also: Also = nothing_else) -> Repository:
+    """Make a repository with an initial commit on its default branch (none of both when bare), and what is `also`.
 
     Raises InvalidName, InvalidArgument (a reserved key of the metadata), RepositoryExists, UnknownStorage,
     InvalidAddress, NamespaceInUse.
@@ -108,10 +119,10 @@ async def create_repository(lake: Lake, request: RepositoryRequest) -> Repositor
         read_only=request.read_only,
         metadata=request.metadata,
     )
-    return await _make(lake, draft, request, store)
+    return await _make(lake, draft, request, store, also=also)
 
 
-async def _make(lake: Lake, draft: Repository, request: RepositoryRequest, store: Store) -> Repository:
+async def _make(lake: Lake, draft: Repository, request: RepositoryRequest, store: Store, *, also: Also) -> Repository:
     """The row, which takes the name; the marker in the store; then, in one transaction, all that shows.
 
     A crash leaves a row that nobody sees and that the next creation of this name takes over.
@@ -128,7 +139,7 @@ async def _make(lake: Lake, draft: Repository, request: RepositoryRequest, store
         if request.storage_namespace is not None and not (request.bare or request.read_only):
             alone.append(repositories.require_alone(made, spellings_around(place.uri), place.uri))
         first = [] if request.bare else _first_commit(made, now=lake.now)
-        await lake.db.apply(*alone, repositories.activate(made), *first)
+        await lake.db.apply(*alone, repositories.activate(made), *first, *also(made))
     except LakehouseError:
         if (await lake.db.apply(repositories.forget_unfinished(made.id)))[0] and marked:
             await place.store.objects.delete([place.locate(MARKER)])
