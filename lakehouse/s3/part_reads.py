@@ -13,7 +13,7 @@ import msgspec
 from lakehouse.objects.port import ByteRange
 from lakehouse.s3.conditions import parse_range
 from lakehouse.s3.errors import S3Error
-from lakehouse.s3.operations.upload_part import part_number
+from lakehouse.s3.part_number import part_number
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable

@@ -13,7 +13,7 @@ from lakehouse.s3.conditions import check_read
 from lakehouse.s3.context import location, multipart
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.operations.copy_object import copy_source
-from lakehouse.s3.operations.upload_part import part_number
+from lakehouse.s3.part_number import part_number
 from lakehouse.s3.xml import NAMESPACE, document, element, quoted, timestamp
 
 if TYPE_CHECKING:

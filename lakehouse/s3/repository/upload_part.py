@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.s3.answer import Answer
-from lakehouse.s3.operations.upload_part import part_number
+from lakehouse.s3.part_number import part_number
 from lakehouse.s3.repository.upload import named_upload
 from lakehouse.s3.xml import quoted
 from lakehouse.versioning.objects import multipart

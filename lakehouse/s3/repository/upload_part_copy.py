@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 from lakehouse.core.errors import DataMissing
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.errors import S3Error
-from lakehouse.s3.operations.upload_part import part_number
 from lakehouse.s3.operations.upload_part_copy import copy_range
+from lakehouse.s3.part_number import part_number
 from lakehouse.s3.repository.copy_source import copy_source
 from lakehouse.s3.repository.upload import named_upload
 from lakehouse.s3.xml import NAMESPACE, document, element, quoted, timestamp
