@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.context import location, multipart
 from lakehouse.s3.operations.put_object import put_mode
-from lakehouse.s3.operations.upload_part import MOST_PARTS
+from lakehouse.s3.part_number import MOST_PARTS
 from lakehouse.s3.xml import NAMESPACE, document, element, quoted
 from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
 
