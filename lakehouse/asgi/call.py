@@ -7,7 +7,7 @@ Invariant: a body that ended early never looks complete; `stream` raises Incompl
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from lakehouse.core.errors import BodyTooLarge, IncompleteBody, InvalidArgument, Unauthenticated
 
@@ -162,11 +162,21 @@ class HeaderView(Mapping[str, str]):
         self._headers = headers
 
     def __getitem__(self, name: str) -> str:
+        value: str | None = self.get(name)
+        if value is None:
+            raise KeyError(name)
+        return value
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """As of any mapping; what is not there, which is the rule, costs no exception."""
         wanted = name.encode("latin-1")
         for key, value in self._headers:
             if key == wanted:
                 return header_text(value)
-        raise KeyError(name)
+        return default
+
+    def __contains__(self, name: object) -> bool:
+        return self.get(str(name)) is not None
 
     def __iter__(self) -> Iterator[str]:
         return iter(dict.fromkeys(key.decode("latin-1") for key, _ in self._headers))

@@ -7,6 +7,7 @@ that an encoded slash stays part of a value.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Generic, TypeVar
 from urllib.parse import unquote_to_bytes
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 T = TypeVar("T")
+
+_SHORT = 256
+"""Bytes of a path up to which it is remembered where it led: the same few come over and over, with other queries."""
 
 
 class MethodNotAllowed(Exception):
@@ -38,10 +42,11 @@ class _Node(Generic[T]):
 class Router(Generic[T]):
     """Maps routes to targets of any type."""
 
-    __slots__ = ("_root",)
+    __slots__ = ("_found", "_root")
 
     def __init__(self) -> None:
         self._root: _Node[T] = _Node()
+        self._found = lru_cache(maxsize=1024)(self._find)
 
     def add(self, method: str, path: str, target: T) -> None:
         """Add a route; `path` such as `/repositories/{repository}`. Raises ValueError when it is taken."""
@@ -56,12 +61,18 @@ class Router(Generic[T]):
         if method in node.routes:
             raise ValueError(f"two operations for {method} {path}")
         node.routes[method] = (target, tuple(names))
+        self._found.cache_clear()
 
     def find(self, method: str, raw_path: bytes) -> tuple[T, dict[str, str]]:
         """The target and its path parameters, for a path as it came over the wire, beginning with a slash.
 
         Raises EndpointNotFound, MethodNotAllowed; InvalidArgument for an empty parameter or one that is not UTF-8.
         """
+        find = self._found if len(raw_path) <= _SHORT else self._find
+        target, parameters = find(method, raw_path)
+        return target, parameters.copy()
+
+    def _find(self, method: str, raw_path: bytes) -> tuple[T, dict[str, str]]:
         node = self._root
         values: list[str] = []
         for segment in _segments(raw_path):

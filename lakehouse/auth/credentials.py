@@ -9,6 +9,7 @@ one read, so that a deleted pair is void at once in every process.
 from __future__ import annotations
 
 import base64
+import binascii
 import hashlib
 import hmac
 import os
@@ -93,6 +94,17 @@ def same_secret(one: str, other: str) -> bool:
     return hmac.compare_digest(one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass"))
 
 
+def parse_basic(material: str) -> tuple[str, str]:
+    """Access key id and secret of a Basic header (RFC 7617). Raises Unauthenticated."""
+    try:
+        name, colon, secret = base64.b64decode(material, validate=True).decode().partition(":")
+    except (binascii.Error, ValueError) as error:
+        raise Unauthenticated from error
+    if not colon:
+        raise Unauthenticated
+    return name, secret
+
+
 class CredentialStore:
     """Looks up key pairs. The first use of the pair that the server made for itself ends the open setup.
 
@@ -138,17 +150,27 @@ class CredentialStore:
             if not same_secret(held.secret_access_key, secret_access_key):
                 raise Unauthenticated
             return held.user
-        row = await self._row(access_key_id)
-        proof = hashlib.sha256(f"{access_key_id}\0{secret_access_key}".encode(errors="surrogatepass")).digest()
-        if row is not None and self._proved.get(proof) == row:
-            return row.user
         known = await self.lookup(access_key_id)
-        if row is None or known is None or not same_secret(known.secret_access_key, secret_access_key):
+        if known is None or not same_secret(known.secret_access_key, secret_access_key):
             raise Unauthenticated
-        if len(self._proved) >= _PROVED:
-            self._proved.clear()
-        self._proved[proof] = row
         return known.user
+
+    async def check_basic(self, material: str, *, token: str | None = None) -> User:
+        """As `check`, of a pair as a Basic header has it. Raises Unauthenticated."""
+        if token is not None:
+            return await self.check(*parse_basic(material), token=token)
+        proof = hashlib.sha256(material.encode(errors="surrogatepass")).digest()
+        proved = self._proved.get(proof)
+        if proved is not None and await self._row(proved.access_key_id) == proved:
+            return proved.user
+        access_key_id, secret_access_key = parse_basic(material)
+        row = await self._row(access_key_id)
+        user = await self.check(access_key_id, secret_access_key)
+        if row is not None:
+            if len(self._proved) >= _PROVED:
+                self._proved.clear()
+            self._proved[proof] = row
+        return user
 
     async def _row(self, access_key_id: str) -> rows.Stored | None:
         """The row of this id; what cannot be an id is not looked for."""

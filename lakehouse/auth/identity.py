@@ -9,8 +9,6 @@ Nothing is cached: a deleted user or key pair is void at once.
 
 from __future__ import annotations
 
-import base64
-import binascii
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -85,8 +83,7 @@ class Authenticator:
                 case "bearer":
                     return await self.user_of_token(material.strip())
                 case "basic":
-                    pair = parse_basic(material)
-                    return await self._credentials.check(*pair, token=headers.get(sessions.TOKEN_HEADER))
+                    return await self._credentials.check_basic(material, token=headers.get(sessions.TOKEN_HEADER))
         cookie = headers.get("cookie")
         token = None if cookie is None else session_cookie(cookie)
         if token is None:
@@ -133,17 +130,6 @@ class Authenticator:
     def issue(self, user: User, *, seconds: int | None = None) -> tokens.Token:
         """A token for a user who is known by other means."""
         return tokens.issue(self._ring, user, now=self._clock(), seconds=seconds)
-
-
-def parse_basic(material: str) -> tuple[str, str]:
-    """Access key id and secret of a Basic header (RFC 7617). Raises Unauthenticated."""
-    try:
-        name, colon, secret = base64.b64decode(material, validate=True).decode().partition(":")
-    except (binascii.Error, ValueError) as error:
-        raise Unauthenticated from error
-    if not colon:
-        raise Unauthenticated
-    return name, secret
 
 
 def session_cookie(header: str) -> str | None:

@@ -6,6 +6,7 @@ What a pair is narrowed to comes with its user, so that nobody who looks a pair 
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -36,6 +37,7 @@ _SELECT = (
 _BY_ACCESS_KEY = _SELECT + "where access_key_id = ?"
 
 
+@lru_cache(maxsize=1024)
 def _stored(row: Row) -> Stored:
     user = user_of(row[5:])
     return Stored(row[0], row[1], row[2], row[3], msgspec.structs.replace(user, scope=row[4]) if row[4] else user)

@@ -39,5 +39,7 @@ def below_s3_root(scope: Scope) -> Scope | None:
 
 def has_s3_host(scope: Scope, domains: Sequence[str]) -> bool:
     """Whether the Host header names one of the S3 side's own hosts, or a bucket before one."""
+    if not domains:
+        return False
     host = next((value.decode("latin-1") for name, value in scope["headers"] if name == b"host"), "")
     return bucket_of_host(host, domains) is not None
