@@ -21,6 +21,7 @@ COMMANDS = {
     "setup": ("lakehouse.cli.setup:setup", "Make the first user, beside the data."),
     "gc": ("lakehouse.cli.gc:gc", "Delete what nothing needs any more."),
     "fsck": ("lakehouse.cli.fsck:fsck", "Check that everything is there, from refs to bytes."),
+    "db": ("lakehouse.cli.db:db", "Back up, restore and look into the database."),
     "config": ("lakehouse.cli.config:config", "See the settings that are in force."),
 }
 """Each command's place and its line in `lakehouse --help`."""

@@ -18,9 +18,10 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("name", default="admin")
 @click.option("--email", default="", help="Appears as the author of commits, if given.")
+@click.option("--recover", is_flag=True, help="Later: a new pair for the administrator NAME, when nobody can log in.")
 @click.option("--json", "as_json", is_flag=True, help="Print the pair as a JSON object.")
 @setting_options("data", "database")
-def setup(*, name: str, email: str, as_json: bool, **flags: Any) -> None:
+def setup(*, name: str, email: str, recover: bool, as_json: bool, **flags: Any) -> None:
     """Make the first user, NAME, and print the access key pair, which is shown this once.
 
     LAKEHOUSE_ADMIN_ACCESS_KEY_ID and LAKEHOUSE_ADMIN_SECRET_ACCESS_KEY choose the pair; else it is generated. On
@@ -29,7 +30,7 @@ def setup(*, name: str, email: str, as_json: bool, **flags: Any) -> None:
     from lakehouse.cli.output import as_pair
 
     config = loaded(flags).config
-    pair = asyncio.run(_create(config, name=name, email=email))
+    pair = asyncio.run(_recover(config, name=name) if recover else _create(config, name=name, email=email))
     if as_json:
         import msgspec
 
@@ -47,11 +48,25 @@ async def _create(config: Config, *, name: str, email: str) -> Credentials:
     from lakehouse.core.errors import AlreadySetUp
     from lakehouse.server.start import opened
 
-    chosen = None
-    if config.admin_access_key_id:
-        chosen = (config.admin_access_key_id, config.admin_secret_access_key.reveal())
+    chosen = _chosen(config)
     async with opened(config) as (db, ring):
         try:
             return await make(db, ring, FirstUser(name, chosen, email), now=system_clock())
         except AlreadySetUp as error:
             raise AlreadySetUp(f"there is a first user already in {config.data}; nothing was changed") from error
+
+
+async def _recover(config: Config, *, name: str) -> Credentials:
+    from lakehouse.auth.recovery import recover
+    from lakehouse.core.clock import system_clock
+    from lakehouse.server.start import opened
+
+    async with opened(config, as_it_is=True) as (db, ring):
+        return await recover(db, ring, name=name, pair=_chosen(config), clock=system_clock)
+
+
+def _chosen(config: Config) -> tuple[str, str] | None:
+    """The pair of the settings, if there is one."""
+    if not config.admin_access_key_id:
+        return None
+    return config.admin_access_key_id, config.admin_secret_access_key.reveal()
