@@ -8,12 +8,19 @@ a run is stored before its answer counts. Nothing runs in a read-only repository
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lakehouse.actions.files import HookFiles
-from lakehouse.core.errors import HookFailed, LakehouseError
+from lakehouse.actions.spec import HookType
+from lakehouse.core.errors import HookFailed, LakehouseError, NotFound
+from lakehouse.core.ids import CommitId
+from lakehouse.core.records import NOBODY
 from lakehouse.meta import action_runs
+from lakehouse.versioning import resolve
 from lakehouse.versioning.state.events import NoWatch
 
 if TYPE_CHECKING:
@@ -21,11 +28,13 @@ if TYPE_CHECKING:
 
     from lakehouse.actions.files import HookFile, Row
     from lakehouse.actions.runner import Outcome, Runner
-    from lakehouse.core.records import Commit, Repository
+    from lakehouse.core.records import Actor, Commit, Repository
     from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.state.events import Event, Occasion, Shown, Watch
 
+DEEPEST = 3
+"""Operations of hooks that set off hooks, one within the other; then it is a circle."""
 logger = logging.getLogger(__name__)
 
 
@@ -37,19 +46,22 @@ class FileHooks:
         self._runner = runner
         self._files = HookFiles()
 
-    def watch(self, repository: Repository) -> Watch:
+    def watch(self, repository: Repository, actor: Actor = NOBODY) -> Watch:
         """As Hooks."""
-        return NoWatch() if repository.read_only else FileWatch(self._lake, repository, self._runner, self._files)
+        if repository.read_only:
+            return NoWatch()
+        return FileWatch(self._lake, repository, self._runner, self._files, actor)
 
 
 class FileWatch:
     """Implements `events.Watch`, for one operation."""
 
-    def __init__(self, lake: Lake, repository: Repository, runner: Runner, files: HookFiles) -> None:
+    def __init__(self, lake: Lake, repository: Repository, runner: Runner, files: HookFiles, actor: Actor) -> None:
         self._lake = lake
         self._repository = repository
         self._runner = runner
         self._files = files
+        self._actor = actor
         self._asked: set[tuple[Event, str, tuple[str, str]]] = set()
         self._runs: list[str] = []
 
@@ -97,12 +109,43 @@ class FileWatch:
 
     async def _run(self, occasion: Occasion, files: list[HookFile]) -> Outcome:
         event = _payload(occasion, self._repository, now=self._lake.clock())
-        outcome = await self._runner.run([file.action for file in files], event)
+        if self._actor.depth > DEEPEST:
+            raise HookFailed(f"{occasion.event}: hooks set off hooks that set off hooks: more than {DEEPEST} deep")
+        actions = [file.action for file in files]
+        scripts = any(hook.type is HookType.LUA for one in actions for hook in one.hooks)
+        more = await self._more(occasion) if scripts else {}
+        inner = msgspec.structs.replace(self._actor, depth=self._actor.depth + 1)
+        outcome = await self._runner.run(actions, event, actor=inner, more=more)
         for one in outcome.hooks:
             self._lake.counts.add(f"hooks {one.run.status}")
         hooks = [(one.run, one.output) for one in outcome.hooks]
         await self._lake.db.apply(*action_runs.insert(self._repository.id, outcome.run, hooks))
         return outcome
+
+    async def _more(self, occasion: Occasion) -> dict[str, Any]:
+        """What scripts are told besides."""
+        about: dict[str, Any] = {
+            "message": occasion.message,
+            "committer": occasion.committer,
+            "metadata": occasion.metadata,
+        }
+        if occasion.commit_id:
+            with suppress(NotFound):
+                found = await resolve.get_commit(self._lake, self._repository, CommitId(occasion.commit_id))
+                about = {
+                    "message": found.message,
+                    "committer": found.committer,
+                    "metadata": found.metadata,
+                    "meta_range_id": found.root,
+                    "creation_date": found.created,
+                    "version": found.version,
+                    "parents": list(found.parents),
+                }
+        return {
+            "storage_namespace": self._repository.storage_namespace,
+            "pre_run_id": self._runs[-1] if self._runs else "",
+            "commit": about,
+        }
 
     @staticmethod
     def _key(occasion: Occasion, file: HookFile) -> tuple[Event, str, tuple[str, str]]:

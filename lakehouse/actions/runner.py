@@ -9,19 +9,22 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from lakehouse.actions.airflow import PAUSE, run_airflow
+from lakehouse.actions.lua.run import LuaRunner, Told
 from lakehouse.actions.spec import Hook, HookType
 from lakehouse.actions.webhook import run_webhook
 from lakehouse.core.errors import HookFailed
 from lakehouse.core.ordered_ids import descending_id
+from lakehouse.core.records import NOBODY, Actor
 from lakehouse.meta.action_runs import ActionRun, HookRun, HookStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from lakehouse.actions.outbound import Outbound
     from lakehouse.actions.spec import Action
@@ -60,23 +63,49 @@ class Outcome(msgspec.Struct, frozen=True):
         return f"{self.run.event} hook aborted, run id '{self.run.id}': {count} occurred:\n{''.join(failed)}\n"
 
 
+class _Cause(msgspec.Struct, frozen=True):
+    """What a run is about."""
+
+    run: str
+    event: Mapping[str, Any]
+    actor: Actor
+    more: Mapping[str, Any]
+
+
 class Runner:
     """Runs hooks. `environment` has the variables that they may use, `pause` is between looks at a DAG, in seconds."""
 
     def __init__(
-        self, outbound: Outbound, *, environment: Mapping[str, str], clock: Clock, pause: float = PAUSE
+        self,
+        outbound: Outbound,
+        *,
+        environment: Mapping[str, str],
+        clock: Clock,
+        pause: float = PAUSE,
+        lua: LuaRunner | None = None,
     ) -> None:
         self._outbound = outbound
+        self._lua = lua or LuaRunner(outbound)
         self._environment = environment
         self._clock = clock
         self._pause = pause
 
-    async def run(self, actions: Sequence[Action], event: Mapping[str, Any]) -> Outcome:
-        """Run all hooks of `actions`. `event` is what they are told, without action and hook."""
+    async def run(
+        self,
+        actions: Sequence[Action],
+        event: Mapping[str, Any],
+        *,
+        actor: Actor = NOBODY,
+        more: Mapping[str, Any] | None = None,
+    ) -> Outcome:
+        """Run all hooks of `actions`. `event` is what they are told, without action and hook; scripts are told `more`.
+        What scripts ask of this server they ask as `actor`.
+        """
         run = descending_id(self._clock())
+        cause = _Cause(run, event, actor, more or {})
         started = self._now()
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._action(run, at, one, event)) for at, one in enumerate(actions)]
+            tasks = [group.create_task(self._action(cause, at, one)) for at, one in enumerate(actions)]
         ended = tuple(hook for task in tasks for hook in task.result())
         made = ActionRun(
             id=run,
@@ -89,7 +118,7 @@ class Runner:
         )
         return Outcome(made, ended)
 
-    async def _action(self, run: str, number: int, action: Action, event: Mapping[str, Any]) -> list[Ended]:
+    async def _action(self, cause: _Cause, number: int, action: Action) -> list[Ended]:
         ended: list[Ended] = []
         failed = False
         for at, hook in enumerate(action.hooks):
@@ -97,22 +126,20 @@ class Runner:
             if not hook.condition(failed):
                 ended.append(Ended(HookRun(name, action.name, hook.id, HookStatus.SKIPPED, 0, None), b""))
                 continue
-            payload = msgspec.json.encode({**event, "action_name": action.name, "hook_id": hook.id})
-            one = await self._hook(
-                HookRun(name, action.name, hook.id, HookStatus.COMPLETED, 0, None), run, hook, payload
-            )
+            made = HookRun(name, action.name, hook.id, HookStatus.COMPLETED, 0, None)
+            one = await self._hook(made, cause, hook)
             failed = failed or one.error is not None
             ended.append(one)
         return ended
 
-    async def _hook(self, made: HookRun, run: str, hook: Hook, payload: bytes) -> Ended:
+    async def _hook(self, made: HookRun, cause: _Cause, hook: Hook) -> Ended:
         started, log, error = self._now(), list[str](), None
         try:
-            await self._carry_out(hook, payload, run=f"{run}_{made.id}", log=log)
+            await self._carry_out(hook, made, cause, log=log)
         except HookFailed as failure:
             error = failure.message
         except Exception as failure:
-            logger.exception("hook %s of run %s", made.id, run)
+            logger.exception("hook %s of run %s", made.id, cause.run)
             error = f"internal error: {type(failure).__name__}; the server's log has it"
         if error is not None:
             log.append(f"Error: {error}\n")
@@ -120,21 +147,24 @@ class Runner:
         ended = msgspec.structs.replace(made, status=status, started=started, ended=self._now())
         return Ended(ended, "\n".join(log).encode()[:MOST_OUTPUT], error)
 
-    async def _carry_out(self, hook: Hook, payload: bytes, *, run: str, log: list[str]) -> None:
+    async def _carry_out(self, hook: Hook, made: HookRun, cause: _Cause, *, log: list[str]) -> None:
+        event = {**cause.event, "action_name": made.action, "hook_id": made.hook}
+        payload = msgspec.json.encode(event)
         if hook.type is HookType.WEBHOOK:
             await run_webhook(hook, payload, outbound=self._outbound, environment=self._environment, log=log)
         elif hook.type is HookType.AIRFLOW:
             await run_airflow(
                 hook,
                 payload,
-                run=run,
+                run=f"{cause.run}_{made.id}",
                 outbound=self._outbound,
                 environment=self._environment,
                 log=log,
                 pause=self._pause,
             )
         else:
-            raise HookFailed("Lua is not supported yet by this server: use a webhook")
+            told = Told(msgspec.to_builtins({**event, **cause.more, "run_id": cause.run}), cause.actor)
+            await self._lua.run(hook, told, environment=self._environment, log=log)
 
     def _now(self) -> int:
         return int(self._clock() * 1000)

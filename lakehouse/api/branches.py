@@ -58,7 +58,9 @@ async def get_branch(services: Services, call: Call[None, None]) -> Ref:
 
 
 async def delete_branch(services: Services, call: Call[ForceQuery, None]) -> None:
-    await branches.delete_branch(services.lake, call.path["repository"], call.path["branch"], force=call.query.force)
+    await branches.delete_branch(
+        services.lake, call.path["repository"], call.path["branch"], actor=actor(call), force=call.query.force
+    )
 
 
 async def reset_branch(services: Services, call: Call[None, wire.ResetCreation]) -> None:

@@ -44,7 +44,8 @@ class Services(msgspec.Struct, frozen=True, eq=False):
 def actor(call: Call[Any, Any]) -> Actor:
     """Who does what the request asks for."""
     user = call.known_user
-    return Actor(committer=user.committer, name=user.name, request=call.request_id)
+    depth = 0 if call.inside is None else call.inside.depth
+    return Actor(committer=user.committer, name=user.name, request=call.request_id, user=user, depth=depth)
 
 
 def importing(services: Services, call: Call[Any, Any]) -> Callable[[str], object]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lakehouse.api import shapes
+from lakehouse.api.services import actor
 from lakehouse.versioning.refs import branches, tags
 from lakehouse.wire.branches import Ref
 
@@ -27,7 +28,12 @@ async def list_tags(services: Services, call: Call[PageQuery, None]) -> RefList:
 
 async def create_tag(services: Services, call: Call[None, TagCreation]) -> Ref:
     made = await tags.create_tag(
-        services.lake, call.path["repository"], call.body.id, ref=call.body.ref, force=call.body.force
+        services.lake,
+        call.path["repository"],
+        call.body.id,
+        ref=call.body.ref,
+        actor=actor(call),
+        force=call.body.force,
     )
     return Ref(id=made.name, commit_id=made.commit_id)
 
@@ -38,4 +44,6 @@ async def get_tag(services: Services, call: Call[None, None]) -> Ref:
 
 
 async def delete_tag(services: Services, call: Call[ForceQuery, None]) -> None:
-    await tags.delete_tag(services.lake, call.path["repository"], call.path["tag"], force=call.query.force)
+    await tags.delete_tag(
+        services.lake, call.path["repository"], call.path["tag"], actor=actor(call), force=call.query.force
+    )

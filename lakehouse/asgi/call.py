@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from lakehouse.asgi.origin import Origin
     from lakehouse.asgi.types import Headers, Message, Receive, Scope
-    from lakehouse.core.records import User
+    from lakehouse.core.records import Actor, User
     from lakehouse.wire.operation import Operation
 
 Q = TypeVar("Q")
 B = TypeVar("B")
 
+INSIDE = "lakehouse.inside"
+"""The member of a scope that tells in whose name the server asks itself."""
 STREAM_CHUNK = 256 * 1024
 """Least size of the chunks of a body, but for the last one."""
 
@@ -94,6 +96,12 @@ class Call(Generic[Q, B]):
     def peer(self) -> str:
         """The caller's network address, "" when there is none."""
         return self._origin.peer(self.scope)
+
+    @property
+    def inside(self) -> Actor | None:
+        """Who asks, when it is the server itself, for a hook; no request from outside can say so."""
+        found: Actor | None = self.scope.get(INSIDE)
+        return found
 
     @property
     def known_user(self) -> User:

@@ -73,6 +73,10 @@ class Authenticator:
         user = await self._identify(headers, method=method, origin=origin, cookie_writes=cookie_writes)
         return None if user is None else await self._checker.prepare(user, peer=peer)
 
+    async def admit(self, user: User | None) -> User | None:
+        """A user who was known before, when asked about again: as at that time, with the rules of now."""
+        return None if user is None else await self._checker.prepare(user, peer=lambda: user.peer)
+
     async def _identify(
         self, headers: Mapping[str, str], *, method: str, origin: str | None, cookie_writes: bool
     ) -> User | None:

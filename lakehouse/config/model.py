@@ -199,6 +199,16 @@ class Actions(msgspec.Struct, frozen=True):
     """Names of environment variables of the server, or patterns of names, that hooks may use as `{{ ENV.NAME }}`:
     whoever may write to a repository can send their values anywhere.
     """
+    lua_timeout: Seconds = 60.0
+    """How long a Lua script may take, unless its hook says otherwise."""
+    lua_cpu: Seconds = 10.0
+    """CPU time of a Lua script, in whole seconds."""
+    lua_memory: ByteSize = 64 * 2**20
+    """Most memory for the values of a Lua script. Its process may take three times as much for all else."""
+    lua_http: bool = True
+    """Let Lua scripts send requests through `net/http`, where their hook has `net_http: true`. Where they reach is set
+    under `egress`.
+    """
 
 
 class Audit(msgspec.Struct, frozen=True):

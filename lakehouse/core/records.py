@@ -250,6 +250,22 @@ class User(msgspec.Struct, frozen=True):
         return self.email or self.name
 
 
+class Actor(msgspec.Struct, frozen=True):
+    """Who does it, and in which request: for commits, the reflog, and hooks.
+
+    `user`: as whom hooks may ask for more; None: as nobody. `depth`: how many hooks stand between a person and this.
+    """
+
+    committer: str
+    name: str
+    request: str = ""
+    user: User | None = None
+    depth: int = 0
+
+
+NOBODY = Actor("", "")
+
+
 class Credentials(msgspec.Struct, frozen=True):
     """An access key pair and whose it is. Its repr does not show the secret."""
 

@@ -34,7 +34,8 @@ from lakehouse.gc.prepare import PREPARE, prepare_in_background
 from lakehouse.gc.running import COLLECT, collect_in_background
 from lakehouse.s3.repository.gateway import Gateway
 from lakehouse.server.facades import Facades
-from lakehouse.server.hooks import with_hooks
+from lakehouse.server.hooks import lua_runner, with_hooks
+from lakehouse.server.inbound import Loopback
 from lakehouse.server.lake import lake_over
 from lakehouse.server.metrics import REST, S3, lake_metrics
 from lakehouse.server.metrics_page import metrics_page
@@ -56,6 +57,7 @@ from lakehouse.wire.table import OPERATIONS
 if TYPE_CHECKING:
     from starlette.applications import Starlette
 
+    from lakehouse.actions.lua.run import LuaRunner
     from lakehouse.asgi.types import Message, Receive, Scope, Send
     from lakehouse.config.model import Config
     from lakehouse.core.clock import Clock
@@ -90,6 +92,7 @@ class Application:
         self._lake: Lake
         self._egress: Egress
         self._metrics: ServerMetrics
+        self._lua: LuaRunner
         self._audit: AuditLog
         self._usage: UsageCounter
         self._loops: list[asyncio.Task[None]] = []
@@ -134,7 +137,9 @@ class Application:
         metrics = self._metrics = lake_metrics()
         stores, embedded = await open_stores(config, data_folder(config), ring, clock=clock, figures=metrics.store)
         self._egress = open_egress(config)
-        self._lake = with_hooks(config, lake_over(config, db, stores, ring, clock=clock), self._egress)
+        inbound = Loopback()
+        self._lua = lua_runner(config, self._egress, inbound)
+        self._lake = with_hooks(config, lake_over(config, db, stores, ring, clock=clock), self._egress, self._lua)
         self._audit = AuditLog(db, ring, clock=clock)
         self._usage = UsageCounter(db, clock=clock)
         checker = PolicyChecker(db, clock=clock)
@@ -168,6 +173,7 @@ class Application:
         )
         self._audit.start()
         self._open_sides(parts, services, embedded)
+        inbound.serve(self._api)
         metrics.watch_stores()
         metrics.watch_lake(self._lake, WORKS)
         await metrics.start(data_folder(config))
@@ -218,6 +224,7 @@ class Application:
         with suppress(TimeoutError):
             async with asyncio.timeout(self._config.shutdown_timeout):
                 await self._lake.background.drain()
+        await self._lua.close()
         await self._egress.close()  # what is told to slow listeners after the fact ends here
         await self._lake.background.drain()
         await self._audit.stop()

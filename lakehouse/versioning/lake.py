@@ -10,6 +10,7 @@ import msgspec
 
 from lakehouse.core.clock import Clock, system_clock
 from lakehouse.core.pace import Pace
+from lakehouse.core.records import Actor
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.telemetry.counts import Counts
@@ -31,16 +32,10 @@ if TYPE_CHECKING:
     from lakehouse.versioning.state.stores import Place
     from lakehouse.versioning.state.turns import Turn
 
+__all__ = ["Actor", "Lake"]
+
 S = TypeVar("S", bound=NodeStore)
 DAY = 86_400
-
-
-class Actor(msgspec.Struct, frozen=True):
-    """Who does it, and in which request: for commits and the reflog."""
-
-    committer: str
-    name: str
-    request: str = ""
 
 
 class Lake(msgspec.Struct, frozen=True, eq=False):

@@ -346,13 +346,6 @@ async def test_only_files_right_below_the_folder_count(repo, target) -> None:
     assert target.events() == ["pre-commit"]
 
 
-async def test_lua_is_not_there_yet(repo) -> None:
-    await install(
-        repo, '{name: ok, on: {pre-commit: }, hooks: [{id: h1, type: lua, properties: {script: "print(1)"}}]}'
-    )
-    refused(await repo.ask("POST", "/branches/main/commits", json={"message": "m"}), 412, "Lua is not supported yet")
-
-
 async def test_where_hooks_may_not_go(repo, target) -> None:
     for url, why in [
         ("http://169.254.169.254/latest", "may not be reached"),

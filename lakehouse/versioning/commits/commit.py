@@ -68,7 +68,7 @@ async def commit(lake: Lake, repository: str, branch: str, request: CommitReques
     """
     repo, seen = await resolve.branch(lake, repository, branch)
     await require_writable(lake, repo, seen.name, force=request.force, doing="cannot commit to protected branch")
-    watch = lake.hooks.watch(repo)
+    watch = lake.hooks.watch(repo, actor)
     wanted = _occasion(seen, request, actor)
     await watch.before(wanted, Shown(seen.tree, (seen.staging_token, *seen.sealed)))
     wanted = msgspec.structs.replace(wanted, event=Event.PRE_COMMIT)

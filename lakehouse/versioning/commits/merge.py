@@ -132,7 +132,7 @@ async def merge_into_branch(
             made = made_above(made, theirs)
         return made, merged.paths
 
-    watched = Watched(lake, repo, destination, moments=MERGE, merged=(theirs, source))
+    watched = Watched(lake, repo, destination, moments=MERGE, actor=actor, merged=(theirs, source))
     commit = await on_clean_branch(
         lake, repository, destination, build, operation="merge", actor=actor, note=note, watched=watched
     )

@@ -81,7 +81,7 @@ async def revert_branch(
             allow_empty=allow_empty,
         )
 
-    watched = Watched(lake, repo, branch, moments=REVERT)
+    watched = Watched(lake, repo, branch, moments=REVERT, actor=actor)
     return await on_clean_branch(lake, repository, branch, build, operation="revert", actor=actor, watched=watched)
 
 
@@ -125,7 +125,7 @@ async def cherry_pick(
             allow_empty=False,
         )
 
-    watched = Watched(lake, repo, branch, moments=CHERRY_PICK)
+    watched = Watched(lake, repo, branch, moments=CHERRY_PICK, actor=actor)
     return await on_clean_branch(lake, repository, branch, build, operation="cherry_pick", actor=actor, watched=watched)
 
 

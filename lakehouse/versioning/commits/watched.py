@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lakehouse.core.records import NOBODY
 from lakehouse.meta import commits
 from lakehouse.versioning.state.events import Event, Shown, after_commit, before_commit
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from lakehouse.core.ids import MetaRangeId
-    from lakehouse.core.records import Branch, Commit, Repository
+    from lakehouse.core.records import Actor, Branch, Commit, Repository
     from lakehouse.db.statement import Statement
     from lakehouse.versioning.lake import Lake
     from lakehouse.versioning.state.held_nodes import HeldNodes
@@ -47,6 +48,7 @@ class Watched:
         branch: str,
         *,
         moments: Moments,
+        actor: Actor = NOBODY,
         merged: tuple[Commit, str] | None = None,
     ) -> None:
         self._lake = lake
@@ -54,7 +56,7 @@ class Watched:
         self._branch = branch
         self._moments = moments
         self._merged = merged
-        self._watch = lake.hooks.watch(repository)
+        self._watch = lake.hooks.watch(repository, actor)
         self._present = True
 
     async def present(self, branch: Branch) -> bool:

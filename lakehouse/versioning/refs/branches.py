@@ -10,7 +10,7 @@ import msgspec
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import BranchExists, CommitExpired, DefaultBranchDeletion, LostRace, NotFound
 from lakehouse.core.ids import StagingToken, is_commit_prefix, parse_branch_name
-from lakehouse.core.records import Page, Ref, RefKind
+from lakehouse.core.records import NOBODY, Page, Ref, RefKind
 from lakehouse.meta import commits, refs, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.protection import require_not_read_only
@@ -39,7 +39,7 @@ async def create_branch(
     _, head = await resolve.commit(lake, repository, source)
     if await names_a_ref(lake, repository, name):
         raise BranchExists
-    watch, files = lake.hooks.watch(repo), Shown(head.root)
+    watch, files = lake.hooks.watch(repo, actor), Shown(head.root)
     occasion = Occasion(Event.PRE_CREATE_BRANCH, branch=branch, source_ref=source, committer=actor.committer)
     await watch.before(occasion, files)
     await lake.db.apply(
@@ -100,7 +100,7 @@ async def _list(
     return Page(tuple(found[:amount]), len(found) > amount)
 
 
-async def delete_branch(lake: Lake, repository: str, name: str, *, force: bool = False) -> None:
+async def delete_branch(lake: Lake, repository: str, name: str, *, actor: Actor = NOBODY, force: bool = False) -> None:
     """Remove a branch with what is uncommitted on it; commits stay.
 
     Raises BranchNotFound, DefaultBranchDeletion, ReadOnlyRepository, HookFailed, InvalidAction.
@@ -111,7 +111,7 @@ async def delete_branch(lake: Lake, repository: str, name: str, *, force: bool =
         require_not_read_only(repo, force=force)
         if branch.name == repo.default_branch:
             raise DefaultBranchDeletion
-        watch, files = watch or lake.hooks.watch(repo), Shown(branch.root)
+        watch, files = watch or lake.hooks.watch(repo, actor), Shown(branch.root)
         occasion = Occasion(Event.PRE_DELETE_BRANCH, branch=branch.name, source_ref=branch.commit_id)
         await watch.before(occasion, files)
         try:

@@ -9,7 +9,7 @@ import msgspec
 
 from lakehouse.core.errors import TagExists, TagNotFound
 from lakehouse.core.ids import EMPTY_TREE, parse_tag_name
-from lakehouse.core.records import Ref, RefKind
+from lakehouse.core.records import NOBODY, Ref, RefKind
 from lakehouse.meta import commits, refs
 from lakehouse.versioning import resolve
 from lakehouse.versioning.protection import require_active, require_not_read_only
@@ -17,10 +17,12 @@ from lakehouse.versioning.refs.branches import names_a_ref
 from lakehouse.versioning.state.events import Event, Occasion, Shown
 
 if TYPE_CHECKING:
-    from lakehouse.versioning.lake import Lake
+    from lakehouse.versioning.lake import Actor, Lake
 
 
-async def create_tag(lake: Lake, repository: str, name: str, *, ref: str, force: bool = False) -> Ref:
+async def create_tag(
+    lake: Lake, repository: str, name: str, *, ref: str, actor: Actor = NOBODY, force: bool = False
+) -> Ref:
     """A tag on the commit of `ref`.
 
     Raises InvalidName, NotFound (the ref), TagExists (also for the name of a branch or a commit), ReadOnlyRepository,
@@ -32,7 +34,7 @@ async def create_tag(lake: Lake, repository: str, name: str, *, ref: str, force:
     _, commit = await resolve.commit(lake, repository, ref)
     if not set("~^@$") & set(tag) and await names_a_ref(lake, repository, tag):
         raise TagExists
-    watch, files = lake.hooks.watch(repo), Shown(commit.root)
+    watch, files = lake.hooks.watch(repo, actor), Shown(commit.root)
     occasion = Occasion(Event.PRE_CREATE_TAG, tag=tag, source_ref=commit.id, commit_id=commit.id)
     await watch.before(occasion, files)
     await lake.db.apply(
@@ -52,7 +54,7 @@ async def get_tag(lake: Lake, repository: str, name: str) -> Ref:
     return Ref(name, found.tag, RefKind.TAG)
 
 
-async def delete_tag(lake: Lake, repository: str, name: str, *, force: bool = False) -> None:
+async def delete_tag(lake: Lake, repository: str, name: str, *, actor: Actor = NOBODY, force: bool = False) -> None:
     """Raises RepositoryNotFound, TagNotFound, ReadOnlyRepository, HookFailed, InvalidAction."""
     found = await refs.find(lake.db, repository, name)
     repo = found.repository
@@ -60,7 +62,7 @@ async def delete_tag(lake: Lake, repository: str, name: str, *, force: bool = Fa
     require_not_read_only(repo, force=force)
     if found.tag is None:
         raise TagNotFound
-    watch, files = lake.hooks.watch(repo), Shown(found.tag_root or EMPTY_TREE)
+    watch, files = lake.hooks.watch(repo, actor), Shown(found.tag_root or EMPTY_TREE)
     occasion = Occasion(Event.PRE_DELETE_TAG, tag=name, source_ref=found.tag, commit_id=found.tag)
     await watch.before(occasion, files)
     await lake.db.apply(refs.delete_tag(repo.id, name))

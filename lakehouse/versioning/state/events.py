@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from lakehouse.core.ids import EMPTY_TREE, MetaRangeId, StagingToken
+from lakehouse.core.records import NOBODY, Actor
 from lakehouse.tree.store import NodeStore
 
 if TYPE_CHECKING:
@@ -101,8 +102,8 @@ class Watch(Protocol):
 class Hooks(Protocol):
     """Who watches the operations of a lake."""
 
-    def watch(self, repository: Repository) -> Watch:
-        """For one operation that is about to begin."""
+    def watch(self, repository: Repository, actor: Actor = NOBODY) -> Watch:
+        """For one operation that `actor` is about to begin."""
         ...
 
 
@@ -128,7 +129,7 @@ class NoWatch:
 class NoHooks:
     """Nobody watches."""
 
-    def watch(self, repository: Repository) -> Watch:
+    def watch(self, repository: Repository, actor: Actor = NOBODY) -> Watch:
         """As Hooks."""
         return NoWatch()
 

@@ -165,7 +165,7 @@ async def import_objects(lake: Lake, handle: Handle) -> None:
             handle.finished(Imported(made)),
         ]
 
-    watched = Watched(lake, repo, branch.name, moments=COMMIT)
+    watched = Watched(lake, repo, branch.name, moments=COMMIT, actor=actor)
     await on_clean_branch(
         lake, repo.name, branch.name, put, operation="import", actor=actor, note=note, watched=watched
     )
