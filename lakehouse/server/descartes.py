@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.auth import keys
 from lakehouse.facades.kv.routes import StorageContext, login_app, storage_app
 from lakehouse.facades.kv.service import DAY, Values
-from lakehouse.server.metrics import REST
+from lakehouse.server.metrics import DESCARTES
 from lakehouse.wire.kv import LOGIN_ROOT, ROOT
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def descartes_values(parts: Parts) -> Values:
 
 def descartes_apps(parts: Parts, values: Values) -> dict[str, ApiApp]:
     """The storage interface and its token endpoint, by how their paths begin."""
-    observe = parts.metrics.observer(REST)
+    observe = parts.metrics.observer(DESCARTES)
     url_signer = parts.ring.signer(keys.STORAGE_URL)
     context = StorageContext(values, parts.authenticator, url_signer, parts.config.limits.object_size)
     return {

@@ -28,7 +28,7 @@ from lakehouse.telemetry.board import Board
 from lakehouse.telemetry.exposition import exposition
 from lakehouse.telemetry.metrics import Metrics
 from lakehouse.telemetry.requests import Requests
-from lakehouse.wire import buckets
+from lakehouse.wire import buckets, kv
 from lakehouse.wire.table import OPERATIONS
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
 FOLDER = "metrics"
 BEAT = 5.0
 """Seconds between copies."""
-REST, S3, NEURO = "rest", "s3", "neuro"
+REST, S3, NEURO, DESCARTES = "rest", "s3", "neuro", "descartes"
 TASK_ENDS = ("done", "failed", "left")
 HOOK_ENDS = ("completed", "failed", "skipped")
 _PAGE = os.sysconf("SC_PAGE_SIZE")
@@ -113,6 +113,7 @@ def lake_metrics() -> ServerMetrics:
             REST: [operation.name for operation in OPERATIONS],
             S3: routes.OPERATIONS | serve.OPERATIONS | {"list_buckets"},
             NEURO: [operation.name for operation in buckets.OPERATIONS],
+            DESCARTES: [operation.name for operation in (*kv.OPERATIONS, *kv.LOGIN_OPERATIONS)],
         }
     )
 
