@@ -19,16 +19,19 @@ from lakehouse.s3.answer import Answer, send_answer, xml_answer
 from lakehouse.s3.caller import NOBODY, Callers
 from lakehouse.s3.context import Buckets, Physical
 from lakehouse.s3.errors import STATUS, ClientGone, S3Error, code_of, error_document
+from lakehouse.s3.form import Form, is_form
 from lakehouse.s3.operations.list_buckets import list_buckets
+from lakehouse.s3.operations.post_object import post_object
 from lakehouse.s3.repository.list_buckets import bucket_names
 from lakehouse.s3.repository.serve import serve_repository
 from lakehouse.s3.request import S3Request, check_key_length, limit_body, read_request
 from lakehouse.s3.routes import INTERNAL, find_operation
+from lakehouse.s3.sigv4 import is_unsigned
 from lakehouse.telemetry.logs import request_id as current_request
 from lakehouse.telemetry.requests import GONE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from lakehouse.asgi.types import Receive, Scope, Send
     from lakehouse.core.clock import Clock
@@ -83,6 +86,7 @@ class S3App:
         )
         self._domains = tuple(domain.lower() for domain in domains)
         self._most = most
+        self._clock = clock
         self._request_id = request_id or RequestIds()
         self._observe = observe
 
@@ -120,11 +124,13 @@ class S3App:
         return self._refusal("InternalError", message, scope, request_id)
 
     async def _serve(self, request: S3Request) -> Answer:
+        if is_form(request) and request.bucket in self._physical.buckets and is_unsigned(request):
+            return await self._take_form(request)
         caller = await self._callers.identify(request)
         if caller.record is NOBODY and not self._is_for_everybody(request):
             raise S3Error("AccessDenied", "Access Denied.")
         limit_body(request, self._most)
-        _refuse_foreign_keys(request)
+        _refuse_foreign_keys(request.headers)
         if not request.bucket:
             return await self._root(request, caller)
         if request.bucket in self._physical.buckets:
@@ -137,6 +143,16 @@ class S3App:
         """Whether it may be one that needs no signature: reading in a repository."""
         reading = request.method in ("GET", "HEAD") and request.key != ""
         return self._gateway is not None and reading and request.bucket not in self._physical.buckets
+
+    async def _take_form(self, request: S3Request) -> Answer:
+        """An upload that carries its signature inside: of its body, only the fields are read before it holds."""
+        form = Form(request)
+        await form.read()
+        record = await self._callers.identify_form(request, form.fields)
+        if not record.may_use_physical:
+            raise S3Error("AccessDenied", "this access key may not use the store's own buckets")
+        _refuse_foreign_keys(form.fields)
+        return await post_object(self._physical, request, form, now=self._clock(), most=self._most)
 
     async def _root(self, request: S3Request, caller: Caller) -> Answer:
         record = caller.record
@@ -178,7 +194,7 @@ class S3App:
         return answer
 
 
-def _refuse_foreign_keys(request: S3Request) -> None:
+def _refuse_foreign_keys(headers: Mapping[str, str]) -> None:
     """Who sends a key of their own to encrypt with must not believe that it is used. Raises S3Error NotImplemented."""
-    if any(name.endswith("server-side-encryption-customer-key") for name in request.headers):
+    if any(name.endswith("server-side-encryption-customer-key") for name in headers):
         raise S3Error("NotImplemented", "encryption with a key of the caller is not implemented; nothing was stored")

@@ -17,6 +17,7 @@ from lakehouse.objects.presign import PRESIGN_KEY_ID, SigningKeys
 from lakehouse.s3.context import KeyRecord, LookupSecret
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.payload import open_payload
+from lakehouse.s3.post_policy import read_form_claim
 from lakehouse.s3.sigv2 import check_signature_v2, check_time_v2, read_claim_v2
 from lakehouse.s3.sigv4 import check_signature, check_time, is_unsigned, read_claim
 
@@ -94,6 +95,15 @@ class Callers:
         open_payload(request, claim, secret=known.secret, keys=self._keys)
         return Caller(await self._admitted(known, request), internal=internal)
 
+    async def identify_form(self, request: S3Request, fields: Mapping[str, str]) -> KeyRecord:
+        """Whose key signed the policy of an upload form. Raises S3Error, SessionInvalid, SessionExpired."""
+        claim = read_form_claim(fields)
+        record = None
+        if claim.access_key_id != PRESIGN_KEY_ID:
+            record = await self._lookup(request, claim.access_key_id, token=fields.get(_TOKEN))
+        claim.check(record.secret if record else None, self._keys)
+        return await self._admitted(_known(record), request)
+
     async def _by_version_2(self, request: S3Request, claim: ClaimV2) -> KeyRecord:
         check_time_v2(claim, request, self._clock())
         record = None if claim.access_key_id == PRESIGN_KEY_ID else await self._lookup(request, claim.access_key_id)
@@ -107,9 +117,9 @@ class Callers:
             return record
         return await self._sessions.admit(record.account, request.scope)
 
-    async def _lookup(self, request: S3Request, access_key_id: str) -> KeyRecord | None:
+    async def _lookup(self, request: S3Request, access_key_id: str, *, token: str | None = None) -> KeyRecord | None:
         """The key that signed; with a session token, which must be signed too, the key of that session."""
-        token = request.headers.get(_TOKEN) or request.query.get("X-Amz-Security-Token")
+        token = token or request.headers.get(_TOKEN) or request.query.get("X-Amz-Security-Token")
         if token and self._sessions is not None:
             return await self._sessions.lookup_session(access_key_id, token)
         return await self._lookup_secret(access_key_id)

@@ -45,7 +45,7 @@ def open_payload(request: S3Request, claim: Claim | None, *, secret: str, keys: 
             request.body = _checked(request.body, hashlib.sha256(), bytes.fromhex(payload), "XAmzContentSHA256Mismatch")
     elif payload != UNSIGNED_PAYLOAD:
         raise S3Error("InvalidArgument", "x-amz-content-sha256 must be UNSIGNED-PAYLOAD, STREAMING-... or a SHA-256")
-    _check_headers(request)
+    check_announced(request)
 
 
 def _chunk_signer(payload: str, claim: Claim | None, secret: str, keys: SigningKeys) -> ChunkSigner | None:
@@ -67,7 +67,7 @@ def _open_chunked(request: S3Request, payload: str, signer: ChunkSigner | None) 
     request.length = int(text)
 
 
-def _check_headers(request: S3Request) -> None:
+def check_announced(request: S3Request) -> None:
     """Wrap the body in the checks that Content-MD5 and x-amz-checksum-* ask for."""
     headers = request.headers
     if "content-md5" in headers:

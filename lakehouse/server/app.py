@@ -42,7 +42,7 @@ from lakehouse.server.metrics_page import metrics_page
 from lakehouse.server.pages import pages
 from lakehouse.server.parts import Parts
 from lakehouse.server.provider import oidc_settings, open_egress
-from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed
+from lakehouse.server.routes import below_s3_root, has_s3_host, is_signed, is_upload_form
 from lakehouse.server.s3_callers import S3Callers
 from lakehouse.server.start import data_folder, open_database, open_ring
 from lakehouse.server.storage import open_stores, s3_side
@@ -100,7 +100,7 @@ class Application:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or live through the server's lifespan."""
         if scope["type"] == "http":
-            if is_signed(scope) or has_s3_host(scope, self._config.s3.domains):
+            if is_signed(scope) or has_s3_host(scope, self._config.s3.domains) or is_upload_form(scope):
                 self._usage.count()
                 await self._s3(below_s3_root(scope) or scope, receive, send)
             elif scope["path"].startswith("/api/v1/"):

@@ -29,6 +29,17 @@ def is_signed(scope: Scope) -> bool:
     return False
 
 
+def is_upload_form(scope: Scope) -> bool:
+    """Whether a request is an upload by a browser's form into one of the embedded store's buckets, whose names have a
+    dot. Its signature is inside of the form.
+    """
+    bucket = scope["path"].strip("/")
+    if scope["method"] != "POST" or "." not in bucket or "/" in bucket:
+        return False
+    kind = next((value for name, value in scope["headers"] if name == b"content-type"), b"")
+    return bool(kind.lower().startswith(b"multipart/form-data"))
+
+
 def below_s3_root(scope: Scope) -> Scope | None:
     """The request as the S3 side is to see it, when its path is below its own root; else None."""
     path: str = scope["path"]
