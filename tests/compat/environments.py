@@ -43,8 +43,18 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
     "cli": ("awscli>=1.40,<2",),
     # The last release of this client with a Storage. Its dependencies are for Python 3.8.
     "descartes": ("descarteslabs==1.12.1",),
+    # Three generations of clients of the neuro platform, with dependencies that work together.
+    "apolo": ("apolo-sdk==26.9.0",),
+    "neuro": ("neuro-sdk==25.5.0", "neuro-config-client==25.2.0", "neuro-admin-client==25.5.0"),
+    "neuro_old": (
+        "neuro-sdk==23.2.0",
+        "aiobotocore==2.4.2",
+        "aiohttp==3.8.6",
+        "neuro-config-client==23.2.3",
+        "neuro-admin-client==23.3.0",
+    ),
 }
-PYTHONS: dict[str, str] = {"descartes": "3.8"}
+PYTHONS: dict[str, str] = {"descartes": "3.8", "neuro_old": "3.10"}
 """Environments that need an older Python than ours."""
 ROOT = Path(__file__).parents[2]
 

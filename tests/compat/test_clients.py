@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 DEEP = re.compile(r"^# deep$", re.MULTILINE)
 CLIENTS = Path(__file__).parent / "clients"
 ENVIRONMENT = re.compile(r"^# environment: (\w+)$", re.MULTILINE)
+CHECKS = re.compile(r"^# checks: (\w+)$", re.MULTILINE)
 SECONDS = 240
 
 
@@ -39,8 +40,11 @@ def environment_of(script: Path) -> str:
 
 
 def checks(script: Path) -> list[str]:
-    tree = ast.parse(script.read_text())
-    return [node.name for node in tree.body if isinstance(node, ast.FunctionDef) and node.name.startswith("check_")]
+    """The names of its checks, or of those of the file beside it that it runs."""
+    named = CHECKS.search(script.read_text())
+    tree = ast.parse((CLIENTS / f"{named.group(1)}.py" if named else script).read_text())
+    kinds = ast.FunctionDef | ast.AsyncFunctionDef
+    return [node.name for node in tree.body if isinstance(node, kinds) and node.name.startswith("check_")]
 
 
 def marks(script: Path) -> list[pytest.MarkDecorator]:
