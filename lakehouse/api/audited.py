@@ -69,8 +69,8 @@ def _names(call: Call[Any, Any]) -> dict[str, str]:
     found = {name: value[:_LONGEST] for name, value in call.path.items()}
     for part in (call.query, call.body):
         if isinstance(part, msgspec.Struct):
-            for field in msgspec.structs.fields(part):
-                value = getattr(part, field.name) if field.encode_name in _NAMES else None
+            for field, name in zip(part.__struct_fields__, part.__struct_encode_fields__, strict=True):
+                value = getattr(part, field) if name in _NAMES else None
                 if isinstance(value, str) and value:
-                    found.setdefault(field.encode_name, value[:_LONGEST])
+                    found.setdefault(name, value[:_LONGEST])
     return found

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from typing import TYPE_CHECKING, Any, TypeVar
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown, StoredObjectNotFound
 from lakehouse.core.offload import PAGE, WORTH_A_THREAD, breathe, offload
@@ -84,6 +85,12 @@ class NodeCache:
         self._used = 0
 
 
+@lru_cache(maxsize=64)
+def _takes_batches(store: type) -> bool:
+    """Asked once a class: to compare with a protocol takes 40 us, and each operation makes a NodeStore."""
+    return issubclass(store, BatchStore)
+
+
 class NodeStore:
     """The nodes of one repository: `<prefix>_lakehouse/nodes/<first two digits>/<id>` in `bucket`.
 
@@ -107,7 +114,7 @@ class NodeStore:
         self._bucket = bucket
         self._prefix = prefix
         self._gate = gate or asyncio.Semaphore(CONCURRENCY)
-        self._batches = objects if isinstance(objects, BatchStore) else None
+        self._batches = cast("BatchStore", objects) if _takes_batches(type(objects)) else None
         self._disk = cache.disk if self._batches is None else None
         self.boundary = boundary
 
