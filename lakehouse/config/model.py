@@ -129,6 +129,10 @@ class S3(msgspec.Struct, frozen=True):
     """What CreateBucket makes of a new name: nothing (501), a plain repository, whose keys carry no branch, or one with
     branches in its keys.
     """
+    list_branches: Literal["prefixes", "objects"] = "prefixes"
+    """What a list shows that names no branch and has no delimiter: the branches as prefixes, or the objects of all
+    branches that begin with its prefix, as clients expect it that know nothing of branches.
+    """
     upload_validity: Seconds = 7 * 86400.0
     """How long an upload in parts may stay unfinished; then it is given up and its parts are deleted."""
 

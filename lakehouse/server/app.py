@@ -196,7 +196,14 @@ class Application:
             record=parts.record,
             observe=parts.metrics.observer(REST),
         )
-        gateway = Gateway(self._lake, checker, parts.origin, config.object_store.region, config.s3.create_bucket)
+        gateway = Gateway(
+            self._lake,
+            checker,
+            parts.origin,
+            config.object_store.region,
+            new_buckets=config.s3.create_bucket,
+            across_branches=config.s3.list_branches == "objects",
+        )
         callers = S3Callers(authenticator, parts.credentials, checker, parts.origin)
         self._s3 = s3_side(config, embedded, gateway, callers, parts.ring, observe=parts.metrics.observer(S3))
         self._pages = pages(

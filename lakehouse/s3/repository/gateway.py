@@ -31,6 +31,8 @@ class Gateway(msgspec.Struct, frozen=True, eq=False):
     origin: Origin
     region: str
     new_buckets: NewBuckets = "off"
+    across_branches: bool = False
+    """Whether a list without a delimiter, and without a branch in its prefix, shows the objects of all branches."""
 
 
 class Keys(msgspec.Struct, frozen=True):
