@@ -3,7 +3,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from functools import cache
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 from starlette.applications import Starlette
@@ -12,6 +13,7 @@ from starlette.routing import Route
 
 from lakehouse import __version__
 from lakehouse.api.openapi import openapi_document
+from lakehouse.api.reference import POLICY, reference_page
 from lakehouse.auth.identity import expired_cookies
 
 if TYPE_CHECKING:
@@ -29,7 +31,8 @@ _INDEX = """<!doctype html>
 <h1>lakehouse {version}</h1>
 <p>A versioned data lake: branches, commits, diffs and merges for data in an object store.</p>
 <ul>
-<li><code>{root}/api/v1</code> is the REST API; <a href="/openapi.json">its document</a></li>
+<li><code>{root}/api/v1</code> is the REST API; <a href="/docs">its reference</a>,
+and <a href="/openapi.json">its document</a> for programs</li>
 <li><code>{root}</code> is also the S3 endpoint for physical addresses (path style)</li>
 <li><a href="/_health">health</a></li>
 </ul>
@@ -40,22 +43,35 @@ _SAFE = {"X-Content-Type-Options": "nosniff", "X-Frame-Options": "SAMEORIGIN"}
 
 def pages(external_url: str, operations: Sequence[Operation], *, metrics: Page) -> Starlette:
     """The application for everything that has no side of its own. `operations`: those that the server answers."""
-    made: list[bytes] = []
+
+    @cache
+    def described() -> dict[str, Any]:
+        return openapi_document(operations, version=__version__)
+
+    @cache
+    def encoded() -> bytes:
+        return msgspec.json.encode(described())
+
+    @cache
+    def rendered() -> str:
+        return reference_page(operations, described())
 
     async def index(request: Request) -> Response:
         root = external_url or str(request.base_url).rstrip("/")
         return HTMLResponse(_INDEX.format(version=__version__, root=_text(root)), headers=_SAFE)
 
     async def document(request: Request) -> Response:
-        if not made:
-            made.append(msgspec.json.encode(openapi_document(operations, version=__version__)))
-        return Response(made[0], media_type="application/json", headers=_SAFE)
+        return Response(encoded(), media_type="application/json", headers=_SAFE)
+
+    async def reference(request: Request) -> Response:
+        return HTMLResponse(rendered(), headers=_SAFE | {"Content-Security-Policy": POLICY})
 
     return Starlette(
         routes=[
             Route("/", index),
             Route("/_health", _health),
             Route("/openapi.json", document),
+            Route("/docs", reference),
             Route("/metrics", metrics),
             Route("/logout", _logout),
             Route("/{rest:path}", _unknown, methods=["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]),

@@ -90,6 +90,7 @@ INTERNAL_DELETE_BRANCH_PROTECTION_RULE = Operation(
     allow=_SET,
     body=BranchProtectionRuleDeletion,
     status=204,
+    also={404: None},
     deprecated=True,
 )
 
