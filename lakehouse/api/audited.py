@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
@@ -11,9 +11,9 @@ from lakehouse.auth.audit import AuditLog, Event
 
 if TYPE_CHECKING:
     from lakehouse.asgi.call import Call
+    from lakehouse.auth.audit import Level
     from lakehouse.wire.operation import Operation
 
-Level = Literal["off", "changes", "writes", "all"]
 OBJECT_TAGS = frozenset({"objects", "staging", "multipart", "prefixes", "cache", "storage"})
 """Operations on the data itself, and on the cache of outputs: many, and recorded from the level `writes` on."""
 NEVER = frozenset({"post_stats_events", "health_check"})

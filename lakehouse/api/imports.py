@@ -10,6 +10,7 @@ from msgspec import UNSET
 from lakehouse.api import shapes
 from lakehouse.api.services import actor
 from lakehouse.api.times import wire_time
+from lakehouse.core.errors import InsufficientPermissions
 from lakehouse.versioning.work import importing
 from lakehouse.versioning.work.import_sources import Source, SourceKind
 from lakehouse.wire import imports as wire
@@ -39,14 +40,25 @@ async def import_start(services: Services, call: Call[None, wire.ImportCreation]
 
 
 def _authorize(services: Services, call: Call[None, wire.ImportCreation], sources: tuple[Source, ...]) -> None:
-    """Raises InsufficientPermissions unless the caller may write to the branch and every destination, and import."""
+    """Raises InsufficientPermissions unless the caller may write to the branch and every destination, and import.
+
+    A prefix is taken as a whole: nothing below it, on either side, may be denied.
+    """
     repository, branch = call.path["repository"], call.path["branch"]
     allow = services.checker.authorize
     allow(call.user, "fs:WriteObject", f"repository/{repository}/branch/{branch}")
     allow(call.user, "fs:CreateCommit", f"repository/{repository}/branch/{branch}")
     for one in sources:
-        allow(call.user, "fs:ImportFromStorage", f"namespace/{one.path}")
-        allow(call.user, "fs:WriteObject", f"repository/{repository}/object/{shapes.text(one.target)}")
+        needs = (
+            ("fs:ImportFromStorage", f"namespace/{one.path}"),
+            ("fs:WriteObject", f"repository/{repository}/object/{shapes.text(one.target)}"),
+        )
+        for action, resource in needs:
+            allow(call.user, action, resource)
+            if one.kind is SourceKind.PREFIX and services.checker.denied_below(call.user, action, resource):
+                raise InsufficientPermissions(
+                    f"insufficient permissions: not allowed to {action} on everything below {resource}"
+                )
 
 
 async def import_status(services: Services, call: Call[wire.ImportQuery, None]) -> wire.ImportStatus:

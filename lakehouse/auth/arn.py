@@ -81,19 +81,21 @@ class Patterns:
     resource asks for it, so that many of them cost no more than the few that can match.
     """
 
-    __slots__ = ("_exact", "_heads", "_open", "_rest", "_user", "empty", "everything")
+    __slots__ = ("_exact", "_heads", "_open", "_rest", "_starts", "_user", "empty", "everything")
 
     def __init__(self, patterns: Iterable[str], *, user: str) -> None:
         self._user = user
         self._exact: set[str] = set()
         self._heads: _ByHead = {}
         self._open: _ByHead = {}
+        self._starts: list[tuple[str, bool]] = []
         rest = []
         self.everything = False
         """Whether every resource matches, the one that is asked for as `*` included."""
         for pattern in dict.fromkeys(patterns):
             start, whole = _plain_start(pattern, user)
             head = _head(start)
+            self._starts.append((start, whole))
             if is_everything(pattern):
                 self.everything = True
             elif whole:
@@ -126,6 +128,12 @@ class Patterns:
             return True
         found = (self._matcher(self._open, head) for head in {_head(prefix), ""})
         return any(match is not None and match(prefix) for match in found)
+
+    def touches(self, prefix: str) -> bool:
+        """Whether one of the patterns may match something that begins with `prefix`."""
+        return any(
+            start.startswith(prefix) or (not whole and prefix.startswith(start)) for start, whole in self._starts
+        )
 
     def _matcher(self, listed: _ByHead, head: str) -> Callable[[str], object] | None:
         match = listed.get(head)

@@ -18,7 +18,7 @@ import hmac
 import logging
 import secrets
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from lakehouse.auth.keys import KeyRing
     from lakehouse.db.port import Database
 
+Level = Literal["off", "changes", "writes", "all"]
+"""How much is recorded: nothing, all but objects, writes of these too, reads too."""
 BATCH = 1000
 """Most events of a batch."""
 MOST_WAITING = 100_000

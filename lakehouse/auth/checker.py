@@ -61,6 +61,13 @@ class Checker(Protocol):
         """
         ...
 
+    def denied_below(self, user: User | None, action: str, prefix: str) -> bool:
+        """Whether there may be a resource that begins with `prefix` for which the action is denied in so many words.
+
+        For what takes a whole prefix at once, and is allowed on the prefix as such.
+        """
+        ...
+
     def authorize_somewhere(self, user: User | None, action: str) -> User:
         """The user, if the action may be allowed on some resource: lists then show those on which it is."""
         ...
@@ -82,6 +89,9 @@ class AnyUser:
 
     def allowed_below(self, user: User | None, action: str, prefix: str) -> bool:
         return user is not None
+
+    def denied_below(self, user: User | None, action: str, prefix: str) -> bool:
+        return user is None
 
     def authorize_somewhere(self, user: User | None, action: str) -> User:
         return self.authorize(user, action, "*")
@@ -134,6 +144,9 @@ class PolicyChecker:
 
     def allowed_below(self, user: User | None, action: str, prefix: str) -> bool:
         return user is not None and self._of(user).judge(action).allows_below(prefix, user)
+
+    def denied_below(self, user: User | None, action: str, prefix: str) -> bool:
+        return user is None or self._of(user).judge(action).denies_below(prefix, user)
 
     def authorize_somewhere(self, user: User | None, action: str) -> User:
         if user is None:

@@ -97,6 +97,14 @@ class Judge:
             match.covers(prefix) and holds(user) is Holds.YES for match, holds in self._allow.conditional
         )
 
+    def denies_below(self, prefix: str, user: User) -> bool:
+        """Whether there may be a resource that begins with `prefix` for which a statement denies the action."""
+        if self._within is not None and self._within.denies_below(prefix, user):
+            return True
+        return self._deny.plain.touches(prefix) or any(
+            match.touches(prefix) and holds(user) is not Holds.NO for match, holds in self._deny.conditional
+        )
+
     def allows_somewhere(self, user: User) -> bool:
         """Whether there may be a resource on which the action is allowed."""
         if self._within is not None and not self._within.allows_somewhere(user):

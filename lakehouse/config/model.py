@@ -203,6 +203,10 @@ class Actions(msgspec.Struct, frozen=True):
     """Names of environment variables of the server, or patterns of names, that hooks may use as `{{ ENV.NAME }}`:
     whoever may write to a repository can send their values anywhere.
     """
+    keep_runs: Seconds = 90 * 86400.0
+    """How long runs of hooks are kept, with what the hooks left; 0: for ever."""
+    most_runs: Annotated[int, msgspec.Meta(ge=0)] = 10_000
+    """Most runs that are kept of a repository, the newest; 0: all of them."""
     lua_timeout: Seconds = 60.0
     """How long a Lua script may take, unless its hook says otherwise."""
     lua_cpu: Seconds = 10.0

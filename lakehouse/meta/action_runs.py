@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from lakehouse.core.ids import RepositoryId
 from lakehouse.db.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from lakehouse.core.ids import RepositoryId
     from lakehouse.db.port import Database, Row
 
 
@@ -113,6 +113,37 @@ async def output(db: Database, repository: RepositoryId, run: str, hook: str) ->
     sql = "select output from hook_runs where repository = ? and run = ? and id = ?"
     row = await db.one(sql, (repository, run, hook))
     return None if row is None else bytes(row[0])
+
+
+async def next_repository(db: Database, after: int) -> RepositoryId | None:
+    """The first repository behind `after` that has runs."""
+    row = await db.one("select min(repository) from action_runs where repository > ?", (after,))
+    return None if row is None or row[0] is None else RepositoryId(row[0])
+
+
+async def at_rank(db: Database, repository: RepositoryId, rank: int) -> str | None:
+    """The run that has `rank` newer ones."""
+    sql = "select id from action_runs where repository = ? order by id limit 1 offset ?"
+    row = await db.one(sql, (repository, rank))
+    return None if row is None else row[0]
+
+
+async def from_id(db: Database, repository: RepositoryId, start: str, *, limit: int) -> list[str]:
+    """The oldest runs, of those that are `start` or older."""
+    rows = await db.all(
+        "select id from action_runs where repository = ? and id >= ? order by id desc limit ?",
+        (repository, start, limit),
+    )
+    return [row[0] for row in rows]
+
+
+def forget(repository: RepositoryId, runs: Sequence[str]) -> list[Statement]:
+    """Remove these runs, their hooks and outputs."""
+    each = tuple((repository, run) for run in runs)
+    return [
+        Statement("delete from hook_runs where repository = ? and run = ?", many=each),
+        Statement("delete from action_runs where repository = ? and id = ?", many=each),
+    ]
 
 
 def forget_all(repository: RepositoryId) -> list[Statement]:

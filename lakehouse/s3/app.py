@@ -58,7 +58,8 @@ class S3App:
     presigned URLs only, for one method on one object (or one part of it). `uploads` takes objects in parts.
     `write_once` says where bytes must never change. Every other bucket is a repository of `gateway`. `sessions` knows
     callers by other means than a signature. `domains`: host names before which a bucket's name may stand. `most`: bytes
-    of the largest body. `observe` is told of each answer: operation ("" when there is none), status, seconds.
+    of the largest body. `observe` is told of each answer: operation ("" when there is none), status, seconds; `record`
+    of each request that could be read, and the status of its answer, before that is sent.
     """
 
     def __init__(
@@ -78,6 +79,7 @@ class S3App:
         clock: Clock = system_clock,
         request_id: Callable[[], str] | None = None,
         observe: Callable[[str, int, float], None] | None = None,
+        record: Callable[[S3Request, int], None] | None = None,
     ) -> None:
         self._physical = Physical(store, buckets, write_once, region, uploads)
         self._gateway = gateway
@@ -89,6 +91,7 @@ class S3App:
         self._clock = clock
         self._request_id = request_id or RequestIds()
         self._observe = observe
+        self._record = record
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one HTTP request."""
@@ -107,6 +110,8 @@ class S3App:
             answer = self._failed(error, scope, request_id)
         if answer is not None:
             status = answer.status
+            if self._record is not None and request is not None:
+                self._record(request, status)
             await send_answer(answer, send=send, receive=receive, request_id=request_id, head=head)
         if self._observe is not None:
             self._observe("" if request is None else request.operation, status, time.perf_counter() - started)
@@ -127,6 +132,8 @@ class S3App:
         if is_form(request) and request.bucket in self._physical.buckets and is_unsigned(request):
             return await self._take_form(request)
         caller = await self._callers.identify(request)
+        request.user, request.internal = caller.record.user, caller.internal
+        request.session = caller.record.account is not None and caller.record.account.session
         if caller.record is NOBODY and not self._is_for_everybody(request):
             raise S3Error("AccessDenied", "Access Denied.")
         limit_body(request, self._most)

@@ -47,6 +47,12 @@ class S3Request(msgspec.Struct):
     virtual_host: bool = False
     operation: str = ""
     """Name of the operation that it means, once that is known."""
+    user: str = ""
+    """Who sent it, once that is known. `session`: with short-lived keys; `internal`: by a URL of the server's own."""
+    session: bool = False
+    internal: bool = False
+    outcomes: dict[str, int] = {}
+    """Of a request about several objects: the keys that its body names, and what each would have been answered."""
 
     @property
     def takes_unsigned(self) -> bool:

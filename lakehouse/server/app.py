@@ -12,6 +12,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from lakehouse import __version__
+from lakehouse.actions.expiry import remove_old_runs_for_ever
 from lakehouse.api.audited import Recorder
 from lakehouse.api.errors import error_response
 from lakehouse.api.handlers import handlers
@@ -32,9 +33,10 @@ from lakehouse.core.clock import system_clock
 from lakehouse.core.errors import LakehouseError
 from lakehouse.gc.prepare import PREPARE, prepare_in_background
 from lakehouse.gc.running import COLLECT, collect_in_background
+from lakehouse.s3.audited import S3Recorder
 from lakehouse.s3.repository.gateway import Gateway
 from lakehouse.server.facades import Facades
-from lakehouse.server.hooks import lua_runner, with_hooks
+from lakehouse.server.hooks import kept_runs, lua_runner, with_hooks
 from lakehouse.server.inbound import Loopback
 from lakehouse.server.lake import lake_over
 from lakehouse.server.metrics import REST, S3, lake_metrics
@@ -205,7 +207,16 @@ class Application:
             across_branches=config.s3.list_branches == "objects",
         )
         callers = S3Callers(authenticator, parts.credentials, checker, parts.origin)
-        self._s3 = s3_side(config, embedded, gateway, callers, parts.ring, observe=parts.metrics.observer(S3))
+        recorder = S3Recorder(self._audit, level=config.audit.level, origin=parts.origin)
+        self._s3 = s3_side(
+            config,
+            embedded,
+            gateway,
+            callers,
+            parts.ring,
+            observe=parts.metrics.observer(S3),
+            record=recorder.record,
+        )
         self._pages = pages(
             config.external_url,
             operations,
@@ -216,7 +227,12 @@ class Application:
         """What runs beside requests for as long as the server does."""
         settings = self._config.facades
         schedule = Schedule(every=int(settings.commit_every), changes=settings.commit_changes)
-        loops = [sweep_for_ever(self._lake), resume_for_ever(self._lake, WORKS), self._usage.flush_for_ever()]
+        loops = [
+            sweep_for_ever(self._lake),
+            resume_for_ever(self._lake, WORKS),
+            self._usage.flush_for_ever(),
+            remove_old_runs_for_ever(self._lake, kept_runs(self._config)),
+        ]
         if schedule:
             loops.append(commit_for_ever(self._lake, schedule))
         self._loops = [asyncio.get_running_loop().create_task(loop) for loop in loops]

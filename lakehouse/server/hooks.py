@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.actions.environment import allowed
+from lakehouse.actions.expiry import Kept
 from lakehouse.actions.hooks import FileHooks
 from lakehouse.actions.lua.run import LuaRunner, limits_of
 from lakehouse.actions.runner import MOST_OUTPUT, Runner
@@ -27,6 +28,11 @@ def lua_runner(config: Config, outbound: Outbound, inbound: Inbound) -> LuaRunne
         cpu=settings.lua_cpu, memory=settings.lua_memory, timeout=settings.lua_timeout, output=MOST_OUTPUT
     )
     return LuaRunner(outbound, inbound, limits=limits, http=settings.lua_http)
+
+
+def kept_runs(config: Config) -> Kept:
+    """Which runs of hooks are kept."""
+    return Kept(seconds=int(config.actions.keep_runs), most=config.actions.most_runs)
 
 
 def with_hooks(config: Config, lake: Lake, outbound: Outbound, lua: LuaRunner) -> Lake:

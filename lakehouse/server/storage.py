@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from lakehouse.objects.metered import StoreFigures
     from lakehouse.objects.port import Location, MultipartStore, ObjectStore, Presigner
     from lakehouse.s3.repository.gateway import Gateway
+    from lakehouse.s3.request import S3Request
     from lakehouse.server.s3_callers import S3Callers
 
 FOLDER = "objects"
@@ -161,6 +162,7 @@ def s3_side(
     ring: KeyRing,
     *,
     observe: Callable[[str, int, float], None] | None = None,
+    record: Callable[[S3Request, int], None] | None = None,
 ) -> S3App:
     """The S3 side: repositories and the embedded store's bucket, for users and for URLs that the server signed."""
 
@@ -181,4 +183,5 @@ def s3_side(
         most=config.limits.object_size,
         clock=gateway.lake.clock,
         observe=observe,
+        record=record,
     )

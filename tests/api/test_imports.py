@@ -268,3 +268,26 @@ async def test_importing_needs_the_source_and_the_destinations(server, api, repo
             refused(await client.post(url, json=body), 401, f"not allowed to {action}")
             await allow(api, user, action, on=resource)
         assert (await client.post(url, json=body)).status_code == 202
+
+
+async def test_nothing_below_a_prefix_may_be_denied(server, api, repo, outside) -> None:
+    """Who may write and read around a denied place does not get there by taking all of it at once."""
+    user = await make_user(api)
+    await allow(api, user, "fs:*")
+    body = {"paths": [source(outside, "here")], "commit": {"message": ""}}
+    async with as_user(server, api, user) as client:
+        url = f"{repo.url}/branches/main/import"
+        for action, place in (
+            ("fs:WriteObject", f"arn:lakefs:fs:::repository/{repo.name}/object/here/in/a"),
+            ("fs:ImportFromStorage", f"arn:lakefs:fs:::namespace/{outside}in/b/*"),
+        ):
+            policy = await allow(api, user, action, on=place, effect="deny")
+            refused(await client.post(url, json=body), 401, f"not allowed to {action} on everything below")
+            one = {"paths": [source(f"{outside}inner", "there", "object")], "commit": {"message": ""}}
+            answer = await client.post(url, json=one)
+            assert answer.status_code == 202, answer.text
+            await server.application._lake.tasks.wait(answer.json()["id"])
+            await api.delete(f"/auth/users/{user}/policies/{policy}")
+        answer = await client.post(url, json=body)
+        assert answer.status_code == 202, answer.text
+        await server.application._lake.tasks.wait(answer.json()["id"])

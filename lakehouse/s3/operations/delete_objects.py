@@ -38,6 +38,7 @@ async def delete_objects(physical: Physical, request: S3Request) -> Answer:
         else:
             deleted.append(Location(request.bucket, key or ""))
     await physical.store.delete(deleted)
+    request.outcomes = {place.key: 204 for place in deleted}
     if not quiet:
         lines += [parent("Deleted", element("Key", place.key)) for place in deleted]
     return xml_answer(document("DeleteResult", *lines, namespace=NAMESPACE))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from lakehouse.core.errors import LakehouseError
 from lakehouse.s3.answer import Answer, xml_answer
-from lakehouse.s3.errors import S3Error, code_of
+from lakehouse.s3.errors import STATUS, S3Error, code_of
 from lakehouse.s3.repository.gateway import allow_object, entry_path
 from lakehouse.s3.xml import NAMESPACE, document, element, parent
 from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
@@ -42,6 +42,7 @@ async def delete_objects(gateway: Gateway, asked: Asked) -> Answer:
     for branch, paths in by_branch.items():
         for one in await objects.delete_objects(gateway.lake, asked.repository, branch, paths):
             refused[asked.keys.base(branch) + one.path] = (code_of(one.error), one.error.message)
+    asked.request.outcomes = {key: STATUS[refused[key][0]] if key in refused else 204 for key in keys}
     quiet = (text_of(root, "Quiet") or "").strip().lower() == "true"
     lines = [] if quiet else [parent("Deleted", element("Key", key)) for key in keys if key not in refused]
     lines += [

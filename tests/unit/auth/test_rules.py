@@ -227,6 +227,23 @@ def test_below() -> None:
     assert below(objects, within=Rules([objects], user="ann"))
 
 
+def test_denied_below() -> None:
+    def denied(*statements: PolicyStatement, within: Rules | None = None) -> bool:
+        rules = Rules(statements, user="ann", within=within)
+        return rules.judge("fs:WriteObject").denies_below("repository/a/object/in/", ANN)
+
+    def deny(on: str, **conditions: dict[str, list[str]]) -> PolicyStatement:
+        return statement("fs:*", on=f"arn:lakefs:fs:::repository/{on}", effect="deny", **conditions)
+
+    assert not denied(statement("fs:*"))
+    assert not denied(deny("b/*"), deny("a/object/other/*"), deny("a/object/in"), statement("fs:Read*", effect="deny"))
+    for on in ("a/object/in/x", "a/object/in/x/*", "a/object/i*", "a/*/y", "*", "a/object/in/"):
+        assert denied(deny(on)), on
+    assert denied(statement("fs:*", effect="deny"))
+    assert denied(deny("*", IpAddress={"SourceIp": ["10.0.0.0/8"]}))
+    assert denied(within=Rules([deny("a/object/in/x")], user="ann"))
+
+
 def test_what_may_be_stored() -> None:
     for statements in POLICIES.values():
         check_statements(statements)
