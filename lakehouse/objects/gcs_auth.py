@@ -20,8 +20,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import padding, rsa
 
 from lakehouse.core.errors import BadConfiguration, InvalidArgument, StorageUnavailable
+from lakehouse.core.sigv4 import host_header
 from lakehouse.objects.address import key_bytes
-from lakehouse.objects.presign import host_header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

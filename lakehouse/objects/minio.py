@@ -29,6 +29,7 @@ from lakehouse.core.errors import (
     PreconditionFailed,
     StorageUnavailable,
 )
+from lakehouse.core.sigv4 import SigningKeys, presign_url
 from lakehouse.objects.address import key_bytes
 from lakehouse.objects.body import ChunkBody, Pieces, exactly
 from lakehouse.objects.header_text import from_header, to_header
@@ -46,7 +47,6 @@ from lakehouse.objects.port import (
     StoredObject,
     without_match,
 )
-from lakehouse.objects.presign import SigningKeys, presign_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Mapping, Sequence

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from lakehouse.core.errors import Unauthenticated
-from lakehouse.objects.presign import PRESIGN_KEY_ID, SigningKeys
+from lakehouse.core.sigv4 import SigningKeys
+from lakehouse.objects.presign import PRESIGN_KEY_ID
 from lakehouse.s3.context import KeyRecord, LookupSecret
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.payload import open_payload

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.objects.presign import Scope, signature
+from lakehouse.core.sigv4 import Scope, signature
 from lakehouse.s3.checksums import encoded, new_checksum
 from lakehouse.s3.errors import S3Error
 

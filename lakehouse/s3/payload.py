@@ -13,7 +13,7 @@ import hmac
 import re
 from typing import TYPE_CHECKING
 
-from lakehouse.objects.presign import UNSIGNED_PAYLOAD, SigningKeys
+from lakehouse.core.sigv4 import UNSIGNED_PAYLOAD, SigningKeys
 from lakehouse.s3.checksums import new_checksum
 from lakehouse.s3.chunked import FORMS, SIGNED, SIGNED_TRAILER, UNSIGNED_TRAILER, ChunkSigner, decode_chunked
 from lakehouse.s3.errors import S3Error

@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
-from lakehouse.objects.presign import ALGORITHM, Scope, signature
+from lakehouse.core.sigv4 import ALGORITHM, Scope, signature
 from lakehouse.s3.errors import S3Error
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from lakehouse.objects.presign import SigningKeys
+    from lakehouse.core.sigv4 import SigningKeys
 
 _UNCOVERED = frozenset({"policy", "x-amz-signature", "file"})
 _IGNORED = "x-ignore-"

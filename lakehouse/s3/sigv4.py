@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.objects.presign import (
+from lakehouse.core.sigv4 import (
     ALGORITHM,
     MAX_EXPIRES,
     UNSIGNED_PAYLOAD,

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from lakehouse.objects.presign import encode_path, sign_headers
+from lakehouse.core.sigv4 import encode_path, sign_headers
 from tests.api.people import made, make_user
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from lakehouse.objects.presign import UNSIGNED_PAYLOAD, SigningKeys, sign_headers
+from lakehouse.core.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, sign_headers
 from tests.bench.calibration import REFERENCE, Calibration, calibrate
 from tests.bench.load import cpu_seconds, measure, resident_mib
 from tests.running import KEY, SECRET, RunningServer, running_server

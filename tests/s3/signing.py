@@ -8,7 +8,7 @@ import socket
 import time
 from typing import NamedTuple
 
-from lakehouse.objects.presign import Scope, sign_headers, signature
+from lakehouse.core.sigv4 import Scope, sign_headers, signature
 from tests.s3.lake import KEY, SECRET
 
 

@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from lakehouse.config.model import Limits
-from lakehouse.objects.presign import Scope, amz_time, signing_key
+from lakehouse.core.sigv4 import Scope, amz_time, signing_key
 from lakehouse.s3.checksums import encoded, new_checksum
 from tests.s3.lake import SECRET, served_lake
 from tests.s3.signing import send, signed_chunks, signed_headers

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from lakehouse.objects.presign import presign_url
+from lakehouse.core.sigv4 import presign_url
 from tests.s3.conftest import boto_client
 from tests.s3.lake import KEY, SECRET
 from tests.s3.signing import send, signed_headers

@@ -15,9 +15,9 @@ import msgspec
 from lakehouse.auth import scopes, sessions
 from lakehouse.core.errors import InvalidArgument, Unsupported
 from lakehouse.core.records import Effect, PolicyStatement
+from lakehouse.core.sigv4 import MAX_EXPIRES, presign_url
 from lakehouse.facades.buckets.platform import S3_ROOT, require
 from lakehouse.facades.buckets.service import imported_credentials, resource_of
-from lakehouse.objects.presign import MAX_EXPIRES, presign_url
 
 if TYPE_CHECKING:
     from lakehouse.core.records import User

@@ -8,10 +8,7 @@ import hashlib
 import pytest
 
 from lakehouse.core.errors import InvalidArgument
-from lakehouse.objects.port import Location
-from lakehouse.objects.presign import (
-    PRESIGN_KEY_ID,
-    EmbeddedPresigner,
+from lakehouse.core.sigv4 import (
     Scope,
     SigningKeys,
     amz_time,
@@ -22,6 +19,8 @@ from lakehouse.objects.presign import (
     sign_headers,
     signing_key,
 )
+from lakehouse.objects.port import Location
+from lakehouse.objects.presign import PRESIGN_KEY_ID, EmbeddedPresigner
 
 KEY = "AKIAIOSFODNN7EXAMPLE"
 SECRET = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"

@@ -9,7 +9,7 @@ import zlib
 
 import pytest
 
-from lakehouse.objects.presign import Scope, signature, signing_key
+from lakehouse.core.sigv4 import Scope, signature, signing_key
 from lakehouse.s3.checksums import encoded, new_checksum
 from lakehouse.s3.chunked import ChunkSigner, decode_chunked
 from lakehouse.s3.errors import S3Error
