@@ -275,6 +275,10 @@ class Flyte(msgspec.Struct, frozen=True):
     """Networks (CIDR) whose callers need no credentials to use the cache: Flyte's own clients send none. They are the
     user `flyte-anonymous`, whose policy is about the cache only.
     """
+    grpc_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
+    """Port for gRPC, on the address of `host`, for Flyte 1: `datacatalog.DataCatalog` and
+    `flyteidl.cacheservice.CacheService`, without TLS. It needs `lakehouse[flyte]`. 0: none.
+    """
     max_heartbeat: Annotated[float, msgspec.Meta(title="duration", gt=0)] = 10.0
     """Longest time between two heartbeats of a reservation, and the one for owners who name none."""
     grace: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 3

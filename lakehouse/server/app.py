@@ -176,6 +176,7 @@ class Application:
         self._audit.start()
         self._open_sides(parts, services, embedded)
         inbound.serve(self._api)
+        await self._facades.start()
         metrics.watch_stores()
         metrics.watch_lake(self._lake, WORKS)
         await metrics.start(data_folder(config))

@@ -13,13 +13,16 @@ from lakehouse.facades.cache.rest import CacheRoutes
 from lakehouse.facades.kv.expiry import expire_for_ever
 from lakehouse.server.buckets import buckets_app, buckets_platform
 from lakehouse.server.descartes import descartes_apps, descartes_values
-from lakehouse.server.flyte import connect_app, flyte_admission, flyte_cache
+from lakehouse.server.flyte import connect_app, flyte_admission, flyte_cache, open_grpc
 from lakehouse.wire.buckets import ROOT as NEURO_ROOT
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
 
     from lakehouse.asgi.types import Receive, Scope, Send
+    from lakehouse.facades.cache.admission import Admission
+    from lakehouse.facades.cache.service import CacheService
+    from lakehouse.server.flyte import Grpc
     from lakehouse.server.parts import Parts
     from lakehouse.wire.operation import Operation
 
@@ -48,6 +51,8 @@ class Facades:
         self.handlers: dict[str, object] = {}
         self.apps: dict[str, FacadeApp] = {}
         self._off: set[str] = set()
+        self._flyte: tuple[CacheService, Admission] | None = None
+        self._grpc: Grpc | None = None
         switches = parts.config.facades
         if switches.flyte == "on":
             self._open_flyte()
@@ -66,8 +71,15 @@ class Facades:
         """Which application answers a path."""
         return next((app for root, app in self.apps.items() if path.startswith(root)), None)
 
+    async def start(self) -> None:
+        """Listen where a facade has a port of its own. Raises StartupError."""
+        if self._flyte is not None:
+            self._grpc = await open_grpc(self._parts, *self._flyte)
+
     async def close(self) -> None:
         """End what runs in the background, and wait for what goes on without its callers."""
+        if self._grpc is not None:
+            await self._grpc.stop(seconds=self._parts.config.shutdown_timeout)
         for task in self._tasks:
             task.cancel()
         for app in self.apps.values():
@@ -81,6 +93,7 @@ class Facades:
         self.handlers["cache"] = CacheRoutes(cache)
         self.apps[ROOT] = connect_app(self._parts, cache, admission)
         self._run(evict_for_ever(cache))
+        self._flyte = cache, admission
 
     def _open_descartes(self) -> None:
         values = descartes_values(self._parts)

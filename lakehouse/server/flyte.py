@@ -3,9 +3,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from importlib import import_module
+from typing import TYPE_CHECKING, Protocol
 
+from lakehouse.core.errors import BadConfiguration
 from lakehouse.facades.cache.admission import Admission
+from lakehouse.facades.cache.catalog import Catalog
 from lakehouse.facades.cache.connect import ConnectApp
 from lakehouse.facades.cache.service import OUTCOMES, CacheOptions, CacheService
 from lakehouse.server.metrics import REST
@@ -15,6 +18,22 @@ if TYPE_CHECKING:
 
     from lakehouse.core.records import User
     from lakehouse.server.parts import Parts
+
+
+GRPC = "lakehouse.facades.cache.grpc_side.server"
+"""Where the gRPC server is: imported when it is asked for, as its libraries are an extra."""
+
+
+class Grpc(Protocol):
+    """A gRPC server."""
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; the port. Raises PortInUse."""
+        ...
+
+    async def stop(self, *, seconds: float) -> None:
+        """Take no more calls, and finish those that came."""
+        ...
 
 
 def flyte_cache(parts: Parts) -> CacheService:
@@ -45,6 +64,23 @@ def flyte_admission(parts: Parts) -> Admission:
 def connect_app(parts: Parts, cache: CacheService, admission: Admission) -> ConnectApp:
     """The cache by Connect."""
     return ConnectApp(cache, admission, parts.origin, observe=parts.metrics.observer(REST))
+
+
+async def open_grpc(parts: Parts, cache: CacheService, admission: Admission) -> Grpc | None:
+    """The cache by gRPC, listening; None when it has no port. Raises StartupError."""
+    port = parts.config.flyte.grpc_port
+    if not port:
+        return None
+    try:
+        module = import_module(GRPC)
+    except ModuleNotFoundError as error:
+        raise BadConfiguration("flyte.grpc_port: gRPC needs its libraries: pip install 'lakehouse[flyte]'") from error
+    catalog = Catalog(parts.lake, ignore_org=parts.config.flyte.ignore_org)
+    server: Grpc = module.GrpcServer(
+        cache, catalog, admission, observe=parts.metrics.observer(REST), shared=parts.config.workers > 1
+    )
+    await server.start(parts.config.host, port)
+    return server
 
 
 def _counter(parts: Parts) -> Callable[[str], None]:

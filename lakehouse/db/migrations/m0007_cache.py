@@ -50,11 +50,17 @@ DDL = (
         id {text} not null,
         object {text} not null,
         metadata {text} not null,
-        partitions {text} not null,
         created {int} not null,
         updated {int} not null,
         unique (dataset, id)
     ) {table}""",
+    "create index artifacts_id on artifacts (id)",
+    """create table artifact_partitions (
+        artifact {int} not null,
+        key {text} not null,
+        value {text} not null,
+        primary key (artifact, key)
+    ) {clustered}""",
     """create table artifact_tags (
         dataset {int} not null,
         name {text} not null,
