@@ -20,6 +20,7 @@ FOREIGN = "descarteslabs.auth"
 """In the example that runs where the published client is installed."""
 
 
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not on this machine")
 def test_examples(tmp_path: Path) -> None:
     _, (where, foreign, *examples) = steps(PAGE.read_text())

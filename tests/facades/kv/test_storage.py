@@ -17,6 +17,7 @@ ODD = [
     "\u00fcber/\u4e16\u754c",
     '"<>[]{}|^`\\',
     "tab\there\nand there",
+    "nul\0",
     "a+b;c,d:e@f=g&h'i~j*k!l$m(n)",
     "100%",
     "pc%20t",
