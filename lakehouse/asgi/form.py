@@ -10,13 +10,12 @@ from collections.abc import AsyncIterator  # msgspec reads the annotation
 from typing import TYPE_CHECKING, Any
 
 import msgspec
-from python_multipart import MultipartParser
-from python_multipart.exceptions import FormParserError, MultipartParseError
 from python_multipart.multipart import parse_options_header
 
-from lakehouse.asgi.call import STREAM_CHUNK, header_text
+from lakehouse.asgi.call import header_text
+from lakehouse.asgi.form_file import FormFile, MalformedForm
 from lakehouse.asgi.streaming import DEFAULT_TYPE
-from lakehouse.core.errors import BodyTooLarge, IncompleteBody, InvalidArgument
+from lakehouse.core.errors import BodyTooLarge, InvalidArgument
 
 if TYPE_CHECKING:
     from lakehouse.asgi.call import Call
@@ -46,12 +45,29 @@ async def read_upload(call: Call[Any, Any], *, limit: int | None = None) -> Uplo
         if limit is not None and (call.content_length or 0) > limit:
             raise _too_large(limit)
         return Upload(declared or DEFAULT_TYPE, limited(call.stream(), limit), call.content_length)
-    boundary = options.get(b"boundary")
-    if not boundary:
-        raise InvalidArgument("multipart upload: no boundary in Content-Type: invalid value: validation error")
-    form = _Form(call, boundary)
-    await form.find()
-    return Upload(form.content_type or DEFAULT_TYPE, limited(form.body(), limit), None)
+    try:
+        form = FormFile(call.messages(), options.get(b"boundary"), name=PART)
+        found = await form.begin()
+    except MalformedForm as error:
+        raise _malformed(error) from error
+    if not found:
+        raise InvalidArgument(
+            "multipart upload missing key 'content': invalid value: validation error "
+            "(send the object as a part of that name)"
+        )
+    return Upload(header_text(form.content_type) or DEFAULT_TYPE, limited(_body(form), limit), None)
+
+
+async def _body(form: FormFile) -> AsyncIterator[bytes]:
+    try:
+        async for chunk in form.body():
+            yield chunk
+    except MalformedForm as error:
+        raise _malformed(error) from error
+
+
+def _malformed(error: MalformedForm) -> InvalidArgument:
+    return InvalidArgument(f"multipart upload: {error}: invalid value: validation error")
 
 
 async def limited(body: AsyncIterator[bytes], limit: int | None) -> AsyncIterator[bytes]:
@@ -65,96 +81,3 @@ async def limited(body: AsyncIterator[bytes], limit: int | None) -> AsyncIterato
 
 def _too_large(limit: int) -> BodyTooLarge:
     return BodyTooLarge(f"object: larger than {limit} bytes: invalid value: validation error")
-
-
-class _Form:
-    """Feeds the parser and keeps what it says of the wanted part."""
-
-    def __init__(self, call: Call[Any, Any], boundary: bytes) -> None:
-        self.content_type = ""
-        self._pieces = call.messages()
-        self._held: list[bytes] = []
-        self._size = 0
-        self._name = b""
-        self._value = b""
-        self._part: dict[bytes, bytes] = {}
-        self._inside = self._found = False
-        self._complete = False
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_field,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-                "on_part_end": self._part_end,
-                "on_end": self._end,
-            },
-        )
-
-    async def find(self) -> None:
-        while not self._found:
-            if not await self._feed():
-                raise InvalidArgument(
-                    "multipart upload missing key 'content': invalid value: validation error "
-                    "(send the object as a part of that name)"
-                )
-
-    async def body(self) -> AsyncIterator[bytes]:
-        more = True
-        while more:
-            if self._size >= STREAM_CHUNK:
-                yield self._take()
-            more = await self._feed()
-        if self._size:
-            yield self._take()
-
-    def _take(self) -> bytes:
-        chunk = b"".join(self._held)
-        self._held, self._size = [], 0
-        return chunk
-
-    async def _feed(self) -> bool:
-        """Parse the next piece; False at the end. Raises IncompleteBody when that is not the end of the form."""
-        piece = await anext(self._pieces, None)
-        if piece is None:
-            if not self._complete:
-                raise IncompleteBody("multipart upload: the form ended before its last boundary; nothing was stored")
-            return False
-        try:
-            self._parser.write(piece)
-        except (MultipartParseError, FormParserError) as error:
-            raise InvalidArgument(f"multipart upload: {error}: invalid value: validation error") from error
-        return True
-
-    def _begin(self) -> None:
-        self._part = {}
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._name += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        self._part[self._name.lower()] = self._value
-        self._name = self._value = b""
-
-    def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._part.get(b"content-disposition", b""))
-        if not self._found and options.get(b"name") == PART:
-            self._found = self._inside = True
-            self.content_type = header_text(self._part.get(b"content-type", b""))
-
-    def _data(self, data: bytes, start: int, end: int) -> None:
-        if self._inside:
-            self._held.append(data[start:end])
-            self._size += end - start
-
-    def _part_end(self) -> None:
-        self._inside = False
-
-    def _end(self) -> None:
-        self._complete = True

@@ -19,7 +19,7 @@ from lakehouse.s3.answer import Answer, send_answer, xml_answer
 from lakehouse.s3.caller import NOBODY, Callers
 from lakehouse.s3.context import Buckets, Physical
 from lakehouse.s3.errors import STATUS, ClientGone, S3Error, code_of, error_document
-from lakehouse.s3.form import Form, is_form
+from lakehouse.s3.form import is_form, read_form
 from lakehouse.s3.operations.list_buckets import list_buckets
 from lakehouse.s3.operations.post_object import post_object
 from lakehouse.s3.repository.list_buckets import bucket_names
@@ -153,8 +153,7 @@ class S3App:
 
     async def _take_form(self, request: S3Request) -> Answer:
         """An upload that carries its signature inside: of its body, only the fields are read before it holds."""
-        form = Form(request)
-        await form.read()
+        form = await read_form(request)
         record = await self._callers.identify_form(request, form.fields)
         if not record.may_use_physical:
             raise S3Error("AccessDenied", "this access key may not use the store's own buckets")

@@ -10,6 +10,7 @@ import msgspec
 
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.errors import S3Error
+from lakehouse.s3.form import file_of
 from lakehouse.s3.operations.put_object import put_object
 from lakehouse.s3.payload import check_announced
 from lakehouse.s3.post_policy import Sizes, check_policy, read_policy
@@ -19,15 +20,15 @@ from lakehouse.s3.xml import NAMESPACE, document, element
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
 
+    from lakehouse.asgi.form_file import FormFile
     from lakehouse.s3.context import Physical
-    from lakehouse.s3.form import Form
     from lakehouse.s3.request import S3Request
 
 _FILENAME = "${filename}"
 _NOT_HEADERS = ("policy", "x-amz-signature", "x-amz-credential", "x-amz-algorithm", "x-amz-date", "key", "bucket")
 
 
-async def post_object(physical: Physical, request: S3Request, form: Form, *, now: float, most: int) -> Answer:
+async def post_object(physical: Physical, request: S3Request, form: FormFile, *, now: float, most: int) -> Answer:
     """All of the file or nothing. The caller has checked who signed the policy; here it is what the policy allows.
 
     Raises S3Error AccessDenied, InvalidArgument, InvalidPolicyDocument, EntityTooLarge, EntityTooSmall.
@@ -47,7 +48,7 @@ async def post_object(physical: Physical, request: S3Request, form: Form, *, now
         query={},
         pairs=(),
         headers={name: value for name, value in fields.items() if name not in _NOT_HEADERS},
-        body=_within(form.body(), sizes),
+        body=_within(file_of(form), sizes),
         length=None,
     )
     limit_body(put, most)
