@@ -12,10 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING
+from contextlib import aclosing
+from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncGenerator, Awaitable, Callable
+
+T = TypeVar("T")
 
 FREE = 50e-6
 """CPU seconds of a step of the loop in which nobody else did anything, generously."""
@@ -23,6 +26,10 @@ SHARE = 1.5
 """Seconds of pause for a CPU second of work, as far as others want them."""
 GENEROUS = 4.0
 """Seconds of pause for each CPU second that others took since the last slice: they wait for the disk too."""
+BUSY = 0.3
+"""CPU seconds of the loop for each second of work in threads above which others are there: feeding it takes less."""
+LONGEST = 0.05
+"""Seconds of a pause between two pages, at most."""
 LEAST = 0.001
 """Seconds of a pause that is worth a timer; shorter ones add up."""
 
@@ -50,6 +57,18 @@ class Pace:
     def slices(self) -> Slices:
         """For one piece of work."""
         return Slices(self, self._cpu)
+
+    async def spread(self, pages: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+        """The pages, for work in threads that can wait: when others used the loop while a page was worked on, the next
+        one waits for as long as that took. Closes `pages`.
+        """
+        async with aclosing(pages):
+            async for page in pages:
+                began, before = self._now(), self._cpu()
+                yield page
+                took = self._now() - began
+                if self._cpu() - before > BUSY * took:
+                    await self._sleep(min(took, LONGEST))
 
     async def stay_away(self, seconds: float) -> None:
         """Let everybody who is ready have a step, and stay away for so long, after the pauses that others have."""

@@ -19,6 +19,7 @@ import msgspec
 from lakehouse.core.clock import time_of_name
 from lakehouse.core.errors import CollectionRefused, LostRace, StoredObjectNotFound
 from lakehouse.core.ids import CommitId
+from lakehouse.core.offload import breathe
 from lakehouse.core.ordered_ids import descending_id
 from lakehouse.gc.mark import NODES, Mark
 from lakehouse.gc.sorting import HELD
@@ -237,13 +238,7 @@ class _Run:
 
     async def _judge(self, page: list[StoredObject], needed: _Needed) -> None:
         self._report.listed += len(page)
-        garbage = []
-        for one in page:
-            key = one.key[len(self._place.prefix) :]
-            if needed.has(key.encode("utf-8", "surrogateescape")):
-                self._report.nodes_kept += key.startswith(NODES)
-            elif self._is_old(key, one.info.modified):
-                garbage.append((key, one.info.size))
+        garbage = await asyncio.to_thread(self._unneeded, page, needed)
         if not garbage:
             return
         known = await collection.candidates(
@@ -260,6 +255,18 @@ class _Run:
             self._report.deleted_bytes += sum(one.size for one in ripe)
         else:
             await self._lake.db.apply(collection.note_candidates(self._repository.id, found, mark=self._mark))
+
+    def _unneeded(self, page: list[StoredObject], needed: _Needed) -> list[tuple[str, int]]:
+        """Keys and sizes of those that are not needed, and are old enough to be judged."""
+        found = []
+        for one in page:
+            key = one.key[len(self._place.prefix) :]
+            if needed.has(key.encode("utf-8", "surrogateescape")):
+                self._report.nodes_kept += key.startswith(NODES)
+            elif self._is_old(key, one.info.modified):
+                found.append((key, one.info.size))
+        breathe()
+        return found
 
     def _is_old(self, key: str, modified: float) -> bool:
         """Whether something unreferenced can be judged; counts what cannot."""

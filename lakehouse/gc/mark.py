@@ -86,13 +86,16 @@ class Mark:
             tokens.update(token for ref in page for token in ref.tokens)
         for token in tokens:
             async for rows in staging.scan(self._lake.db, token):
-                self.live.add(_needed([value for _, value in rows if value]))
-                await asyncio.sleep(0)
+                await asyncio.to_thread(self._note_rows, rows)
         if self._lake.now - self.started > KEPT // 2:
             raise CollectionRefused(
                 "reading what is uncommitted took too long for a safe mark: commit or reset branches with very many "
                 "uncommitted changes, or collect when the server has less to do"
             )
+
+    def _note_rows(self, rows: Sequence[tuple[bytes, bytes]]) -> None:
+        self.live.add(_needed([value for _, value in rows if value]))
+        breathe()
 
     async def _committed(self, repository: Repository) -> None:
         roots, past = SortedSet(held=self._held), SortedSet(held=self._held)

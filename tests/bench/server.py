@@ -280,6 +280,17 @@ def beside(bench: Bench, count: int) -> None:
         lambda: bench.rest("POST", f"{heavy}/branches/main/commits", json=message),
     )
     bench.fairness("they are merged", make, lambda: bench.rest("POST", f"{heavy}/refs/main/merge/side"))
+    bench.fairness("garbage among them is marked", make, lambda: mark_garbage(bench, heavy))
+
+
+def mark_garbage(bench: Bench, repository: str) -> None:
+    """A run of garbage collection that deletes nothing, to its end."""
+    runs = f"{repository}/gc/runs"
+    run = bench.rest("POST", runs, json={"dry_run": True}).json()["id"]
+    while not (status := bench.rest("GET", f"{runs}/{run}").json())["done"]:
+        time.sleep(0.01)
+    if "error" in status:
+        raise SystemExit(f"garbage collection: {status['error']}")
 
 
 def link_some(bench: Bench, repository: str, rows: list[dict[str, object]]) -> None:

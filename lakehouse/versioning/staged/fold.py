@@ -8,8 +8,8 @@ token list puts that token in place of the others. A fold that is cut off leaves
 
 from __future__ import annotations
 
-import asyncio
 import logging
+from contextlib import aclosing
 from typing import TYPE_CHECKING
 
 from lakehouse.core.clock import random_token
@@ -63,9 +63,9 @@ async def fold(lake: Lake, repository: str, branch: Branch) -> bool:
 async def _fold(lake: Lake, branch: Branch) -> bool:
     target = StagingToken(random_token())
     await lake.db.apply(staging.reserve(target, until=lake.now + DEADLINE))
-    async for page in changes.rows(lake.db, branch.sealed):
-        await lake.db.apply(*staged_pages.put(target, page))
-        await asyncio.sleep(0)
+    async with aclosing(lake.pace.spread(changes.rows(lake.db, branch.sealed))) as pages:
+        async for page in pages:
+            await lake.db.apply(*staged_pages.put(target, page))
     try:
         await lake.db.apply(
             refs.replace_sealed(branch, taken=branch.sealed, by=target),

@@ -39,14 +39,16 @@ class ShownTree(msgspec.Struct, frozen=True):
 
 
 async def tree_of(
-    lake: Lake, repository: Repository, branch: Branch, tokens: Sequence[StagingToken]
+    lake: Lake, repository: Repository, branch: Branch, tokens: Sequence[StagingToken], *, at_leisure: bool = False
 ) -> tuple[MetaRangeId, ShownTree | None]:
-    """Store the tree with the rows of sealed `tokens` (newest first) in it.
+    """Store the tree with the rows of sealed `tokens` (newest first) in it; `at_leisure`: nobody waits for it.
 
     With the comparison to the head when that costs nothing, which is so without a base. Raises as `apply`.
     """
     tree = lake.tree(repository)
     rows = changes.rows(lake.db, tokens)
+    if at_leisure:
+        rows = lake.pace.spread(rows)
     if branch.base is None:
         applied = await apply(tree, branch.root, rows)
         return applied.root, ShownTree(applied.root, bool(applied.changed), applied.paths)

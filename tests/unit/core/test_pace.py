@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from lakehouse.core.pace import FREE, GENEROUS, LEAST, SHARE, Pace
+from lakehouse.core.pace import BUSY, FREE, GENEROUS, LEAST, LONGEST, SHARE, Pace
 
 pytestmark = pytest.mark.anyio
 
@@ -88,3 +88,29 @@ async def test_pauses_follow_one_another_and_short_ones_add_up(world: World, pac
     world.now += 1
     await pace.stay_away(2 * LEAST)
     assert world.slept[-1] == pytest.approx(2 * LEAST)
+
+
+@pytest.mark.parametrize(
+    ("took", "used", "pauses"),
+    [(0.01, BUSY * 0.009, []), (0.01, 0.009, [0.01, 0.01]), (1.0, 0.9, [LONGEST, LONGEST]), (0.01, 0.0, [])],
+)
+async def test_work_in_threads_leaves_time_when_the_loop_was_used(
+    world: World, pace: Pace, took: float, used: float, pauses: list[float]
+) -> None:
+    closed = []
+
+    async def pages():
+        try:
+            yield 1
+            yield 2
+        finally:
+            closed.append(True)
+
+    seen = []
+    async for page in pace.spread(pages()):
+        seen.append(page)
+        world.now += took
+        world.cpu += used
+    assert seen == [1, 2]
+    assert world.slept == pytest.approx(pauses)
+    assert closed

@@ -250,8 +250,8 @@ async def test_a_fold_that_was_overtaken_changes_nothing(lake, repo, monkeypatch
     await put(lake, repo, "main", a="a1")
     tree_of = compact.tree_of
 
-    async def then_reset(*args):
-        found = await tree_of(*args)
+    async def then_reset(*args, **options):
+        found = await tree_of(*args, **options)
         await reset.reset_branch(lake, repo, "main")
         return found
 
