@@ -386,7 +386,7 @@ async def test_a_fold_that_fails_is_only_a_warning(lake, repo, monkeypatch, capl
     monkeypatch.setattr(compact, "DELAY", 0)
     lake.staged.least = 40
 
-    async def no_store(*args):
+    async def no_store(*args, **options):
         raise StorageUnavailable("the store is away")
 
     with monkeypatch.context() as broken:
