@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Figures as text, in the format that Prometheus reads (version 0.0.4), summed over processes.
 
-Series of requests, calls and the like that never happened are left out, so that a page holds what is in use.
+What never happened is left out, so that a page holds what is in use: series that differ in their last label only (the
+outcome) come together, with the first of them that is not zero.
 """
 
 from __future__ import annotations
@@ -55,11 +56,12 @@ def _add(found: dict[tuple[str, ...], list[float]], family: Family, cells: memor
 
 def _lines(family: Family, found: dict[tuple[str, ...], list[float]]) -> Iterable[str]:
     lines: list[str] = []
+    used = {values[:-1] for values, cells in found.items() if cells[0]}
     for values, cells in found.items():
         pairs = [f'{label}="{_quoted(value)}"' for label, value in zip(family.labels, values, strict=True)]
         if family.kind == "histogram":
             lines += _classes(family, pairs, cells)
-        elif family.kind == "gauge" or not pairs or cells[0]:
+        elif family.kind == "gauge" or not values[:-1] or values[:-1] in used:
             lines.append(f"{family.name}{_braced(pairs)} {_number(cells[0])}")
     return lines
 

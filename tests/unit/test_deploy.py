@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from lakehouse.cli.main import main
+from lakehouse.config.load import leaves
 
 ROOT = Path(__file__).parents[2]
 CONTAINERFILE = ROOT / "deploy" / "docker" / "Containerfile"
@@ -144,3 +145,69 @@ def test_the_unit_writes_only_where_its_data_are() -> None:
 
 def test_continued_lines_are_one_instruction() -> None:
     assert instructions("# c\nRUN a \\\n    && b\nCMD []\n") == [("RUN", "a && b"), ("CMD", "[]")]
+
+
+# -- the parts of docker-compose.yml -----------------------------------------------------------------------------------
+
+VARIABLE = re.compile(r"\$\{(\w+)(?::[-?]([^}]*))?\}")
+
+
+def compose() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return found
+
+
+def example() -> dict[str, str]:
+    lines = (ROOT / "deploy" / "docker" / "env.example").read_text().splitlines()
+    pairs = [line.partition("=") for line in lines if line and not line.startswith("#")]
+    return {name: value for name, _, value in pairs}
+
+
+def test_compose_says_only_what_compose_knows() -> None:
+    known = {
+        "build", "image", "command", "environment", "ports", "volumes", "depends_on", "healthcheck", "restart", "init",
+        "read_only", "stop_grace_period", "tmpfs", "cap_drop", "security_opt", "pull_policy", "expose", "shm_size",
+    }  # fmt: skip
+    whole = compose()
+    assert set(whole) == {"services", "volumes"}
+    for name, service in whole["services"].items():
+        assert set(service) <= known, name
+        assert set(service.get("depends_on", ())) <= set(whole["services"])
+        assert {volume.partition(":")[0] for volume in service["volumes"]} <= set(whole["volumes"])
+        assert service["healthcheck"]["test"][0] in {"CMD", "CMD-SHELL"}
+        assert all(isinstance(value, str) for value in service["environment"].values())
+
+
+def test_compose_names_settings_that_there_are() -> None:
+    known = {leaf.variable for leaf in leaves()}
+    for name in ("lakehouse", "store"):
+        service = compose()["services"][name]
+        assert set(service["environment"]) <= known
+        params = parse(["lakehouse", *service["command"]])
+        assert str(params["data"]) == service["volumes"][0].partition(":")[2]
+
+
+def test_every_variable_of_compose_is_in_the_example() -> None:
+    used = {match[1] for match in VARIABLE.finditer((ROOT / "docker-compose.yml").read_text())}
+    assert used == set(example())
+    secret = {name for name in used if re.search("SECRET|PASSWORD", name)}
+    assert [name for name in secret if example()[name]] == []  # nobody runs with a secret that everybody knows
+
+
+def test_only_the_server_is_reached_from_outside() -> None:
+    services = compose()["services"]
+    assert [name for name, service in services.items() if "ports" in service] == ["lakehouse"]
+    assert all(port.startswith("127.0.0.1:") for port in services["lakehouse"]["ports"])
+
+
+def test_the_timer_runs_a_command_that_is_there() -> None:
+    folder = UNIT.parent
+    unit = configparser.ConfigParser(strict=False, interpolation=None, delimiters=("=",), comment_prefixes=("#",))
+    unit.optionxform = str  # type: ignore[assignment,method-assign]
+    unit.read_string((folder / "lakehouse-gc.service").read_text())
+    service = unit["Service"]
+    command = shlex.split(service["ExecStart"])
+    assert parse(command)["data"] == f"/var/lib/{service['StateDirectory']}"
+    assert service["User"] == systemd_unit()["Service"]["User"]
+    assert service["Type"] == "oneshot"
+    assert "Unit=lakehouse-gc.service" in (folder / "lakehouse-gc.timer").read_text()
