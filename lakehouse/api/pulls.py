@@ -86,7 +86,7 @@ def _pull_request(record: PullRequest, *, whole: bool) -> wire.PullRequest:
         id=record.id,
         status=record.status.value,
         title=record.title,
-        description=record.description if whole else UNSET,
+        description=record.description if whole else "",
         author=record.author,
         creation_date=times.wire_time(record.created),
         source_branch=record.source,

@@ -17,11 +17,13 @@ Status = Literal["open", "closed", "merged"]
 
 
 class PullRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """A proposal to merge `source_branch` into `destination_branch`. Lists leave out description and merge commit."""
+    """A proposal to merge `source_branch` into `destination_branch`. Lists leave out the merge commit, and what the
+    description says, though not the member: clients cannot do without.
+    """
 
     status: Status
     title: str
-    description: str | UnsetType = UNSET
+    description: str = ""
     id: str
     creation_date: datetime
     author: str

@@ -72,7 +72,7 @@ ADDED_FIELDS = {
     ("UserCreation", "friendly_name"),
     ("VersionConfig", "lakehouse_version"),
 }
-NOT_REQUIRED_HERE = {("RepositoryCreation", "storage_namespace"), ("PullRequest", "description")}
+NOT_REQUIRED_HERE = {("RepositoryCreation", "storage_namespace")}
 REQUIRED_HERE = {
     ("SetupState", "state"),
 }

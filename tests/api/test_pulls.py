@@ -88,7 +88,7 @@ async def test_lists_are_newest_first_and_by_status(repo, proposed, server) -> N
     refused(await repo.ask("GET", "/pulls", params={"status": "merged"}), 400)
     page = await repo.done("GET", "/pulls", params={"amount": 2})
     assert page["pagination"] == {"has_more": True, "next_offset": second, "results": 2, "max_per_page": 1000}
-    assert all("description" not in one and "merged_commit_id" not in one for one in page["results"])
+    assert all(one["description"] == "" and "merged_commit_id" not in one for one in page["results"])
 
 
 async def test_update(repo, proposed) -> None:
