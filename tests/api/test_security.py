@@ -269,3 +269,18 @@ async def test_a_repository_name_given_again_is_another_repository(api, server) 
     assert (await api.delete(f"/repositories/{name}")).status_code == 204
     new = await make(api, name=name)
     refused(await new.link("a", location), 400)
+
+
+async def test_what_a_hook_left_does_not_run(repo) -> None:
+    """Its output is whatever a user, or another server, wanted it to be."""
+    page = "<script>alert(document.cookie)</script>"
+    hook = {"id": "page", "type": "lua", "properties": {"script": f"print('{page}')"}}
+    file = {"name": "Pages", "on": {"pre-commit": None}, "hooks": [hook]}
+    await repo.put("_lakefs_actions/a.yaml", json.dumps(file).encode())
+    await repo.commit()
+    run = (await repo.done("GET", "/actions/runs"))["results"][0]["run_id"]
+    answer = await repo.ask("GET", f"/actions/runs/{run}/hooks/0000_0000/output")
+    assert answer.text == page
+    assert answer.headers["content-type"] == "application/octet-stream"
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert "sandbox" in answer.headers["content-security-policy"]

@@ -83,13 +83,35 @@ async def test_nothing_outside_is_reached(store, folder) -> None:
     (folder / "link").symlink_to(folder.parent / "secret")
     (folder / "up").symlink_to(folder.parent)
     os.mkfifo(folder / "pipe")
-    for key in ("../secret", "b/../../secret", "link", "up/secret", "pipe", "b", "b/", "", ".", "none", "a/b", "//a"):
+    sibling = folder.parent / f"{folder.name}-private"
+    sibling.mkdir()
+    (sibling / "secret").write_text("no")
+    (folder / "twin").symlink_to(sibling)
+    (folder / "b" / "twin").symlink_to(sibling / "secret")
+    for key in (
+        "twin/secret",
+        "b/twin",
+        f"../{sibling.name}/secret",
+        f"b/../../{sibling.name}/secret",
+        "../secret",
+        "b/../../secret",
+        "link",
+        "up/secret",
+        "pipe",
+        "b",
+        "b/",
+        "",
+        ".",
+        "none",
+        "a/b",
+        "//a",
+    ):
         for call in (store.head, store.get):
             with pytest.raises(StoredObjectNotFound):
                 await call(Location("lake", key))
     with pytest.raises(StoredObjectNotFound):
         await store.head(Location("other", "a"))
-    assert not {"link", "up/secret", "pipe"} & set(await keys(store))
+    assert not {"link", "up/secret", "pipe", "twin/secret", "b/twin"} & set(await keys(store))
 
 
 async def test_is_read_only(store) -> None:
