@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
 TOKEN_SECONDS = 3600
 """For how long tokens of the token endpoint are good; clients get a new one by themselves."""
+_NEXT = wire.NEXT.lower().encode()
 
 
 class StorageContext(msgspec.Struct, frozen=True, eq=False):
@@ -67,13 +68,13 @@ async def delete_value(context: StorageContext, call: Call[None, None]) -> None:
 
 
 async def list_keys(context: StorageContext, call: Call[wire.ListKeysQuery, None]) -> Response:
-    after = call.header(wire.NEXT.lower().encode()) or ""
+    after = call.header(_NEXT) or ""
     found = await service.list_keys(
         context.values, call.known_user, call.path["storage_type"], prefix=call.query.prefix, after=after
     )
     response = json_response(200, found.keys)
     if found.more:
-        response.headers.append((wire.NEXT.encode(), found.more.encode()))
+        response.headers.append((_NEXT, found.more.encode()))
     return response
 
 

@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from lakehouse.versioning.work.auto_commit import Schedule, commit_what_waits
 from tests.api.people import allow, as_user
 from tests.facades.kv.conftest import HOST, ROOT, new_account
 
@@ -195,6 +196,17 @@ async def test_values_are_objects_of_a_plain_repository(account) -> None:
     assert await account.get("dir/file") == b"other"
     await account.rest.put(f"{repository}/branches/main", params={"type": "reset"}, json={"type": "reset"})
     assert await account.get("dir/file") == b"value", "what is undone in the lake is undone here"
+
+
+async def test_automatic_commits_take_what_is_kept(server, account) -> None:
+    """And leave alone what goes by itself: in a commit it would stay."""
+    for kind in ("data", "result", "tmp"):
+        await account.set("k", b"value", kind=kind)
+    await commit_what_waits(server.application._lake, Schedule(changes=1))
+    for kind, left in (("data", 0), ("result", 0), ("tmp", 1)):
+        diff = await account.rest.get(f"/repositories/descartes-{kind}-{account.name}/branches/main/diff")
+        assert len(diff.json()["results"]) == left, kind
+        assert await account.get("k", kind=kind) == b"value"
 
 
 async def test_many_first_values_make_one_repository(server, api) -> None:
