@@ -73,16 +73,16 @@ class Storage:
 
     def delete(self, key: str, storage_type: str = "data") -> None:
         """Delete the value of a key. Raises NotFoundError when there is none."""
-        self._transport.ask("DELETE", _path(storage_type, key))
+        self._transport.ask("DELETE", key_path(storage_type, key))
 
     def exists(self, key: str, storage_type: str = "data") -> bool:
         """Whether a key has a value."""
-        answer = self._transport.ask("HEAD", _path(storage_type, key, word="get"), accept=(404,))
+        answer = self._transport.ask("HEAD", key_path(storage_type, key, word="get"), accept=(404,))
         return answer.status_code != 404
 
     def get(self, key: str, storage_type: str = "data") -> str:
         """The value of a key, which must be text. Raises NotFoundError; ValueError for bytes that are no UTF-8."""
-        content = self._transport.ask("GET", _path(storage_type, key, word="get")).content
+        content = self._transport.ask("GET", key_path(storage_type, key, word="get")).content
         try:
             return content.decode()
         except UnicodeDecodeError as error:
@@ -95,7 +95,7 @@ class Storage:
 
         A file by name is there whole or not at all. Raises NotFoundError.
         """
-        path = _path(storage_type, key, word="get")
+        path = key_path(storage_type, key, word="get")
         if isinstance(file_obj, str | os.PathLike):
             target = Path(file_obj)
             if target.exists() and not target.is_file():  # a pipe or a device is written to, not replaced
@@ -108,7 +108,7 @@ class Storage:
 
     def get_signed_url(self, key: str, storage_type: str = "data") -> str:
         """A URL that allows everybody who has it to download the value, for a while."""
-        return self._transport.ask("GET", _path(storage_type, key, word="get_signed_url")).text
+        return self._transport.ask("GET", key_path(storage_type, key, word="get_signed_url")).text
 
     def get_upload_url(self, key: str, storage_type: str = "data", **kwargs: Any) -> str:
         """A URL that allows everybody who has it to PUT a value, for a while. `kwargs` travel as query parameters."""
@@ -118,7 +118,7 @@ class Storage:
             if value is not None
             for one in (value if isinstance(value, list | tuple) else (value,))
         ]
-        return self._transport.ask("GET", _path(storage_type, key, word="new_resumable_url"), query=query).text
+        return self._transport.ask("GET", key_path(storage_type, key, word="new_resumable_url"), query=query).text
 
     def iter_list(self, prefix: str | None = None, storage_type: str = "data") -> Generator[str, None, None]:
         """All keys that begin with `prefix`, in order; pages are asked for as they are needed."""
@@ -181,7 +181,7 @@ class Storage:
                 file.write(chunk)
 
 
-def _path(storage_type: str, key: str, *, word: str = "") -> str:
+def key_path(storage_type: str, key: str, *, word: str = "") -> str:
     """The path of a key: slashes stay as they are, and dots that would be a way up are encoded."""
     segments = [quote(part, safe="") if part not in _DOTS else part.replace(".", "%2E") for part in key.split("/")]
     middle = f"/{word}" if word else ""

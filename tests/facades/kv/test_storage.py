@@ -8,6 +8,7 @@ from urllib.parse import quote, urlsplit
 
 import pytest
 
+from lakehouse.facades.kv import service
 from lakehouse.versioning.work.auto_commit import Schedule, commit_what_waits
 from tests.api.people import allow, as_user
 from tests.facades.kv.conftest import HOST, ROOT, new_account
@@ -151,22 +152,27 @@ async def test_lists_are_literal_sorted_and_of_one_type(account) -> None:
     assert await account.list(kind="result") == []
 
 
-async def test_pages_follow_one_another(account) -> None:
-    await account.set("first", b"x")
-    repository = f"/repositories/descartes-data-{account.name}/branches/main/objects"
-    keys = [f"k/{number:04}" for number in range(1203)]
-    async with asyncio.TaskGroup() as group:
-        for key in keys:
-            group.create_task(account.rest.post(repository, params={"path": key}, content=b"x"))
+async def test_pages_follow_one_another(account, monkeypatch) -> None:
+    monkeypatch.setattr(service, "PAGE", 10)
+    keys = [f"k/{number:02}" for number in range(20)]
+    for key in ["first", *keys, "last"]:
+        await account.set(key, b"x")
     first = await account.ask("GET", "data/list", params={"prefix": "k/"})
-    assert first.json() == keys[:1000]
+    assert first.json() == keys[:10]
     following = first.headers["x-next"]
     assert following.isascii()
     second = await account.ask("GET", "data/list", params={"prefix": "k/"}, headers={"X-NEXT": following})
-    assert second.json() == keys[1000:]
+    assert second.json() == keys[10:]
     assert "x-next" not in second.headers
+    whole = await account.ask("GET", "data/list")
+    third = await account.ask("GET", "data/list", headers={"X-NEXT": whole.headers["x-next"]})
+    assert [*whole.json(), *third.json()] == ["first", *keys[:19]]
     wrong = await account.ask("GET", "data/list", headers={"X-NEXT": "not one of ours!"})
     assert wrong.status_code == 400
+
+
+def test_a_page_is_what_the_client_knows() -> None:
+    assert service.PAGE == 1000
 
 
 async def test_handing_out_an_url_makes_nothing(account) -> None:

@@ -3,12 +3,21 @@
 
 from __future__ import annotations
 
+import httpx2
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from lakehouse.asgi.query import query_reader
 from lakehouse.asgi.router import MethodNotAllowed
 from lakehouse.core.errors import EndpointNotFound, InvalidArgument
+from lakehouse.core.ids import UserId
+from lakehouse.core.records import User
+from lakehouse.core.signing import Signer
+from lakehouse.facades.kv.links import check_signed, signed_url
 from lakehouse.facades.kv.routing import KeyRouter
-from lakehouse.wire.kv import OPERATIONS
+from lakehouse.sdk.kv.storage import key_path
+from lakehouse.wire.kv import OPERATIONS, ROOT, SignedQuery
 
 
 def router() -> KeyRouter[str]:
@@ -68,3 +77,26 @@ def test_a_route_is_taken_once() -> None:
         router().add("GET", "/{storage_type}/get/{key}", "other")
     with pytest.raises(ValueError, match="two operations"):
         router().add("GET", "/{storage_type}/list", "other")
+
+
+@given(st.text() | st.sampled_from(["..", ".", "a/../..", "//", "%2e%2e", "?#;", "\0", "{key}", "list", "get/x"]))
+def test_whatever_our_client_sends_comes_out_as_it_went_in(key: str) -> None:
+    """Through everything that HTTP libraries do to URLs."""
+    routes = router()
+    for method, word, name in (("GET", "get", "get_value"), ("HEAD", "get", "value_exists"), ("DELETE", "", None)):
+        raw = httpx2.URL(f"http://lake.example{ROOT}{key_path('data', key, word=word)}").raw_path
+        found = routes.find(method, raw.removeprefix(ROOT.encode()))
+        assert found == (name or "delete_value", {"storage_type": "data", "key": key})
+
+
+@given(st.text(), st.integers(1, 2**53))
+def test_signed_urls_are_ascii_and_say_what_was_signed(key: str, account: int) -> None:
+    signer = Signer({"a001": b"k" * 32})
+    user = User(UserId(account), "ada", 0)
+    url = signed_url(signer, "PUT", user, "tmp", key, endpoint="http://lake.example", times=range(5, 9))
+    assert url.isascii()
+    assert url.isprintable()
+    assert " " not in url
+    query = query_reader(SignedQuery)(str(httpx2.URL(url)).partition("?")[2].encode())
+    assert query.key == key
+    assert check_signed(signer, "PUT", "tmp", query, now=8) == account
