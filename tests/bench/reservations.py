@@ -71,33 +71,33 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--workers", type=int, default=1)
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as folder:
-        with running_server(Path(folder) / "lake", "--workers", str(options.workers)) as server:
-            bench = Bench(server, options.seconds, {})
-            bench.rest("POST", "/repositories", json={"name": "lakes"})
-            bench.rest("POST", f"{ENTRIES}/held/reservation", json={"owner_id": "one"})
-            bench.rest(
-                "PUT", f"{ENTRIES}/put-0-0", json={"output_uri": "s3://elsewhere/o.pb"}, params={"overwrite": True}
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        running_server(Path(folder) / "lake", "--workers", str(options.workers)) as server,
+    ):
+        bench = Bench(server, options.seconds, {})
+        bench.rest("POST", "/repositories", json={"name": "lakes"})
+        bench.rest("POST", f"{ENTRIES}/held/reservation", json={"owner_id": "one"})
+        bench.rest("PUT", f"{ENTRIES}/put-0-0", json={"output_uri": "s3://elsewhere/o.pb"}, params={"overwrite": True})
+        links = link_requests(bench, "/repositories/lakes", clients=CLIENTS, each=200)
+        whole = 0.0
+        for name, make in (
+            ("link", links),
+            ("claim, free", claims(fresh=True)),
+            ("claim, extended", claims(fresh=False)),
+            ("claim, held", held),
+            ("put", lambda number: itertools.islice(puts(number), 1, None)),
+            ("get", gets),
+            ("get by Connect", connect_gets),
+        ):
+            found = measure(bench.port, bench.pids, make, clients=CLIENTS, seconds=options.seconds)
+            assert not found.failures, found.example
+            whole = whole or found.rate
+            print(
+                f"{name:20s} {found.rate:>9,.0f}/s {found.cpu * 1e6:>8.0f} us CPU  p50 {found.p50 * 1e3:6.2f} ms  "
+                f"p99 {found.p99 * 1e3:6.2f} ms  {found.rate / whole:5.2f} of links",
+                flush=True,
             )
-            links = link_requests(bench, "/repositories/lakes", clients=CLIENTS, each=200)
-            whole = 0.0
-            for name, make in (
-                ("link", links),
-                ("claim, free", claims(fresh=True)),
-                ("claim, extended", claims(fresh=False)),
-                ("claim, held", held),
-                ("put", lambda number: itertools.islice(puts(number), 1, None)),
-                ("get", gets),
-                ("get by Connect", connect_gets),
-            ):
-                found = measure(bench.port, bench.pids, make, clients=CLIENTS, seconds=options.seconds)
-                assert not found.failures, found.example
-                whole = whole or found.rate
-                print(
-                    f"{name:20s} {found.rate:>9,.0f}/s {found.cpu * 1e6:>8.0f} us CPU  p50 {found.p50 * 1e3:6.2f} ms  "
-                    f"p99 {found.p99 * 1e3:6.2f} ms  {found.rate / whole:5.2f} of links",
-                    flush=True,
-                )
 
 
 if __name__ == "__main__":
