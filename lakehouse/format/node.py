@@ -87,11 +87,20 @@ class Node(msgspec.Struct, frozen=True, eq=False):
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """A node ready to be stored: `body` with its header."""
+    """A node with its canonical bytes, `payload`, to be stored as `body`."""
 
     id: str
-    body: bytes
+    payload: bytes
     node: Node
+    table: int
+    codec: Codec
+
+    @property
+    def body(self) -> bytes:
+        """What is stored: a header and the payload, compressed each time that it is asked for, which takes as long as
+        all else that making a node does.
+        """
+        return wrap(self.payload, level=self.node.level, table=self.table, codec=self.codec)
 
 
 _child_decoder = msgspec.msgpack.Decoder(Child)
@@ -116,11 +125,7 @@ def encode_node(
     """Make a node. `table` is the id of the boundary table that its ends were found with; `marks` if they are known."""
     payload = payload_of(level, keys, values)
     digest = hashlib.sha256(payload).hexdigest()
-    return Encoded(
-        digest,
-        wrap(payload, level=level, table=table, codec=codec),
-        Node(level, keys, values, len(payload), marks, kin),
-    )
+    return Encoded(digest, payload, Node(level, keys, values, len(payload), marks, kin), table, codec)
 
 
 def decode_node(data: bytes, *, node_id: str, table: int) -> Node:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from functools import lru_cache
+from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown, StoredObjectNotFound
@@ -33,6 +34,8 @@ CONCURRENCY = 32
 _BYTES_A_PAGE = 140 * PAGE
 _TOGETHER = 128
 """Nodes stored by one call."""
+_COMPRESSED = 8
+"""Nodes compressed by one thread: several do it at the same time, while the next nodes are made."""
 ETAG = 32
 """Digits of the id that are the node's ETag in stores that take one as it is given."""
 NODE_TYPE = "application/octet-stream"
@@ -83,6 +86,10 @@ class NodeCache:
         """Let go of everything."""
         self._nodes.clear()
         self._used = 0
+
+
+async def _compressed(nodes: Sequence[Encoded]) -> list[bytes]:
+    return await offload(_work([node.payload for node in nodes]), lambda: [node.body for node in nodes])
 
 
 @lru_cache(maxsize=64)
@@ -157,19 +164,25 @@ class NodeStore:
         StorageUnavailable; some nodes may be stored then, which harms nothing.
         """
         batch = list(nodes)
-        if self._batches is None:
-            await _all([self._put(node) for node in batch])
-            await self._keep([(node.id, node.body) for node in batch])
-        else:
-            smalls = [Small(self.location(node.id), node.body, node.id[:ETAG]) for node in batch]
-            for at in range(0, len(smalls), _TOGETHER):
-                await self._batches.put_batch(smalls[at : at + _TOGETHER], content_type=NODE_TYPE)
+        for at in range(0, len(batch), _TOGETHER):
+            await self._store(batch[at : at + _TOGETHER])
         for node in batch:
             self._cache.put(self._repository, node.id, node.node)
 
-    async def _put(self, node: Encoded) -> None:
+    async def _store(self, nodes: list[Encoded]) -> None:
+        parts = [nodes[at : at + _COMPRESSED] for at in range(0, len(nodes), _COMPRESSED)]
+        bodies = chain.from_iterable(await _all([_compressed(part) for part in parts]))
+        made = list(zip([node.id for node in nodes], bodies, strict=True))
+        if self._batches is None:
+            await _all([self._put(node_id, body) for node_id, body in made])
+            await self._keep(made)
+        else:
+            smalls = [Small(self.location(node_id), body, node_id[:ETAG]) for node_id, body in made]
+            await self._batches.put_batch(smalls, content_type=NODE_TYPE)
+
+    async def _put(self, node_id: str, body: bytes) -> None:
         async with self._gate:
-            await self._objects.put(self.location(node.id), node.body, size=len(node.body), content_type=NODE_TYPE)
+            await self._objects.put(self.location(node_id), body, size=len(body), content_type=NODE_TYPE)
 
     async def _load(self, node_ids: Sequence[str]) -> list[Node]:
         self._cache.misses += len(node_ids)
