@@ -125,11 +125,6 @@ async def verify(db: Database, ring: KeyRing, access_key_id: str, token: str, *,
     return Credentials(claims.access_key_id, _secret(key, payload), held, claims.issued)
 
 
-def is_session_key(access_key_id: str) -> bool:
-    """Whether an access key id is one that goes with a token."""
-    return access_key_id.startswith(_PREFIX)
-
-
 async def revoke(directory: Directory, name: str) -> None:
     """Void all sessions and login tokens that a user was given until now; key pairs stay. Raises UserNotFound."""
     user = await directory.user(name)

@@ -59,40 +59,6 @@ def parse_address(uri: str) -> Address:
     return Address(scheme, bucket, key)
 
 
-def namespace_key(key: str) -> str:
-    """A namespace's key with exactly one slash at its end, or "" for a whole bucket."""
-    return key if not key or key.endswith("/") else f"{key}/"
-
-
-def inside(namespace: Address, address: Address) -> bool:
-    """Whether `address` lies below `namespace`, or is the namespace itself."""
-    if (namespace.scheme, namespace.bucket) != (address.scheme, address.bucket):
-        return False
-    return namespace_key(address.key).startswith(namespace_key(namespace.key))
-
-
-def overlaps(one: Address, other: Address) -> bool:
-    """Whether one of two namespaces lies in or around the other."""
-    return inside(one, other) or inside(other, one)
-
-
-def join(namespace: Address, relative: str) -> Address:
-    """The address of `relative` below `namespace`. Raises InvalidAddress when `relative` is empty or not canonical."""
-    if not relative or relative.startswith("/"):
-        raise InvalidAddress(f"invalid address {_shown(relative)}: a path below the storage namespace is needed")
-    key = namespace_key(namespace.key) + relative
-    _check_key(key, relative)
-    return Address(namespace.scheme, namespace.bucket, key)
-
-
-def relative_to(namespace: Address, address: Address) -> str | None:
-    """The path of `address` below `namespace`; None when it is not below it."""
-    folder = namespace_key(namespace.key)
-    if not inside(namespace, address) or len(address.key) <= len(folder):
-        return None
-    return address.key[len(folder) :]
-
-
 def key_bytes(key: str) -> bytes:
     """A key as stores keep and sort it. Raises InvalidAddress when it is empty or longer than 1,024 bytes.
 

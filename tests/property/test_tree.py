@@ -15,7 +15,6 @@ from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup_many, scan
 from lakehouse.tree.merge import Side, merge
-from lakehouse.tree.replace import replace_range
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import count
 from tests.unit.tree.forest import SMALL, entry, paged, planted, small_store
@@ -275,22 +274,6 @@ def test_rolling_up_is_grouping_a_sorted_dict(content, start, prefix, delimiter,
         limit = data.draw(st.integers(1, 400))
         found = await roll_up(store, root, start=start, prefix=prefix, delimiter=delimiter, limit=limit)
         assert found == list(expected.items())[:limit]
-
-    asyncio.run(law())
-
-
-@given(CONTENTS, CONTENTS, st.sampled_from([b"", b"k", b"d1/", b"zz"]), SIZES)
-def test_replacing_a_prefix_leaves_what_came_and_what_is_elsewhere(content, coming, prefix, size):
-    async def law():
-        store = small_store()
-        root = await planted(store, content)
-        coming_there = {key: value for key, value in coming.items() if key.startswith(prefix)}
-        expected = {key: value for key, value in content.items() if not key.startswith(prefix)}
-        for key, value in coming_there.items():
-            expected[key] = content[key] if same(content.get(key), value) else value
-        applied = await replace_range(store, root, prefix, paged(coming_there, size))
-        assert applied.root == await planted(store, expected)
-        assert applied.changed == len(differences(content, expected))
 
     asyncio.run(law())
 

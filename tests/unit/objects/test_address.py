@@ -9,14 +9,9 @@ from hypothesis import strategies as st
 
 from lakehouse.core.errors import InvalidAddress
 from lakehouse.objects.address import (
-    Address,
-    inside,
-    join,
     key_bytes,
     key_text,
-    overlaps,
     parse_address,
-    relative_to,
 )
 
 
@@ -52,34 +47,6 @@ def test_canonical_addresses(uri, parts):
 def test_other_spellings_are_refused(uri):
     with pytest.raises(InvalidAddress):
         parse_address(uri)
-
-
-def test_what_lies_inside():
-    namespace = parse_address("s3://lake.local/repo")
-    assert inside(namespace, parse_address("s3://lake.local/repo/data/x"))
-    assert inside(namespace, parse_address("s3://lake.local/repo/"))
-    assert inside(namespace, namespace)
-    for other in ("s3://lake.local/repo2/x", "s3://lake.local/rep", "gs://lake.local/repo/x", "s3://other/repo/x"):
-        assert not inside(namespace, parse_address(other))
-    assert inside(parse_address("s3://b"), parse_address("s3://b/x"))
-
-
-def test_overlaps_both_ways():
-    outer, inner = parse_address("s3://b/a"), parse_address("s3://b/a/b/")
-    assert overlaps(outer, inner)
-    assert overlaps(inner, outer)
-    assert not overlaps(inner, parse_address("s3://b/a/bc"))
-
-
-def test_join_and_its_opposite():
-    namespace = parse_address("s3://b/ns")
-    assert join(namespace, "data/x") == Address("s3", "b", "ns/data/x")
-    assert relative_to(namespace, join(namespace, "data/x")) == "data/x"
-    assert relative_to(namespace, parse_address("s3://b/ns/")) is None
-    assert relative_to(namespace, parse_address("s3://b/nsx/y")) is None
-    for relative in ("", "/x", "../x", "a/../../x", "a//b", "./a", "a\x00"):
-        with pytest.raises(InvalidAddress):
-            join(namespace, relative)
 
 
 def test_the_embedded_store_has_a_dot():

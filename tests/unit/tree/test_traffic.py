@@ -14,7 +14,6 @@ from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup, lookup_many, scan
 from lakehouse.tree.merge import MAX_CONFLICTS, Side, merge, merge_changes
-from lakehouse.tree.replace import replace_range
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import Count, count
 from lakehouse.tree.store import NodeCache, NodeStore
@@ -311,15 +310,6 @@ async def test_whatever_is_deleted_from_the_front_no_inner_root_has_one_child(nu
         assert applied.root == await planted(store, dict(list(items.items())[end:]))
 
 
-async def test_a_large_prefix_is_replaced_in_pages_and_strangers_are_refused(store, items):
-    root = await planted(store, items)
-    coming = {b"k0%03d+" % at: entry(5) for at in range(0, 1000, 3)}
-    applied = await replace_range(store, root, b"k", paged(coming, 90))
-    assert applied.root == await planted(store, coming)
-    with pytest.raises(ValueError, match="not under the prefix"):
-        await replace_range(store, root, b"k", paged({b"x": entry()}))
-
-
 async def no_pages():
     yield []
     yield []
@@ -328,7 +318,6 @@ async def no_pages():
 async def test_empty_pages_are_no_changes(store, items):
     root = await planted(store, items)
     assert (await apply(store, root, no_pages())).root == root
-    assert (await replace_range(store, root, b"zz", no_pages())).root == root
 
 
 async def test_equal_trees_have_no_differences(store, items):
