@@ -266,6 +266,8 @@ class Log(msgspec.Struct, frozen=True):
     """Least severity that is written."""
     format: Literal["text", "json"] = "text"
     """`text` for people, `json` for programs: one object a line."""
+    requests: bool = False
+    """Write a line for each request as well: method, path, status, milliseconds, peer and request id."""
 
 
 class Flyte(msgspec.Struct, frozen=True):

@@ -136,7 +136,7 @@ class Application:
         await db.migrate()
         await setup.claim(db, ring)
         await builtin.ensure(db, now=clock())
-        metrics = self._metrics = lake_metrics()
+        metrics = self._metrics = lake_metrics(log=config.log.requests)
         stores, embedded = await open_stores(config, data_folder(config), ring, clock=clock, figures=metrics.store)
         self._egress = open_egress(config)
         inbound = Loopback()

@@ -50,9 +50,9 @@ logger = logging.getLogger(__name__)
 class ServerMetrics:
     """The figures of one process. A room with figures of its own declares them in `metrics` before `start`."""
 
-    def __init__(self, *, sides: Mapping[str, Iterable[str]]) -> None:
+    def __init__(self, *, sides: Mapping[str, Iterable[str]], log: bool = False) -> None:
         self.metrics = Metrics()
-        self.traffic = Traffic()
+        self.traffic = Traffic(log=log)
         self.stores: dict[str, StoreFigures] = {}
         self._requests = Requests(self.metrics, {side: tuple(sorted(names)) for side, names in sides.items()})
         self.observer = self._requests.observer
@@ -106,21 +106,22 @@ class ServerMetrics:
             await asyncio.sleep(BEAT)
 
 
-def lake_metrics() -> ServerMetrics:
-    """For the whole server."""
+def lake_metrics(*, log: bool = False) -> ServerMetrics:
+    """For the whole server. `log`: have a line written for each request."""
     return ServerMetrics(
+        log=log,
         sides={
             REST: [operation.name for operation in OPERATIONS],
             S3: routes.OPERATIONS | serve.OPERATIONS | {"list_buckets"},
             NEURO: [operation.name for operation in buckets.OPERATIONS],
             DESCARTES: [operation.name for operation in (*kv.OPERATIONS, *kv.LOGIN_OPERATIONS)],
-        }
+        },
     )
 
 
-def store_metrics() -> ServerMetrics:
+def store_metrics(*, log: bool = False) -> ServerMetrics:
     """For the embedded store alone."""
-    return ServerMetrics(sides={S3: routes.OPERATIONS | {"list_buckets"}})
+    return ServerMetrics(log=log, sides={S3: routes.OPERATIONS | {"list_buckets"}})
 
 
 def _process(metrics: Metrics, traffic: Traffic) -> None:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import time
 from collections import deque
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, cast
@@ -53,18 +54,21 @@ _FAILED = _closing(500, b"Internal Server Error")
 _REFUSED = _closing(400, b"Invalid HTTP request received.")
 _ASGI = {"version": "3.0", "spec_version": "2.3"}
 logger = logging.getLogger(__name__)
+requests = logging.getLogger("lakehouse.requests")
 
 
 class Traffic:
     """What all connections of a process have taken and given, in bytes, and how many are open.
 
-    An application that wants to know puts one into the state of its lifespan, as `traffic`.
+    An application that wants to know puts one into the state of its lifespan, as `traffic`. `log`: whether a line is
+    written for each request.
     """
 
-    __slots__ = ("connections", "received", "sent")
+    __slots__ = ("connections", "log", "received", "sent")
 
-    def __init__(self) -> None:
+    def __init__(self, *, log: bool = False) -> None:
         self.connections = self.received = self.sent = 0
+        self.log = log
 
 
 class HttpProtocol(asyncio.Protocol):
@@ -282,7 +286,7 @@ class Exchange:
 
     __slots__ = (
         "_chunked", "_event", "_expects", "_fed", "_head", "_length", "_more", "_pieces", "_protocol", "_scope",
-        "_spoiled", "_started", "_taken", "_unread", "complete", "gone", "keep_alive",
+        "_spoiled", "_started", "_status", "_taken", "_unread", "complete", "gone", "keep_alive",
     )  # fmt: skip
 
     def __init__(self, protocol: HttpProtocol, scope: Message, *, keep_alive: bool, expects: bool) -> None:
@@ -300,9 +304,11 @@ class Exchange:
         self._started = False
         self._chunked = False
         self._length: int | None = 0
+        self._status = 0
 
     async def run(self, app: Callable[..., Awaitable[None]]) -> None:
         """Have the request answered. A request whose answer is not whole at the end takes the connection with it."""
+        began = time.perf_counter() if self._protocol.traffic.log else 0.0
         try:
             await app(self._scope, self.receive, self.send)
             if self._spoiled and not (self._started or self.gone):
@@ -315,6 +321,20 @@ class Exchange:
         except Exception:
             logger.exception("%s %s failed", self._scope["method"], self._scope["path"])
             await self._fail()
+        finally:
+            if began:
+                self._note(time.perf_counter() - began)
+
+    def _note(self, seconds: float) -> None:
+        """Write a line about the request, without its query, which may hold a signature. 499: nobody waited for it."""
+        scope, peer = self._scope, self._scope["client"]
+        requests.info(
+            "%s %s %d",
+            scope["method"],
+            ascii(scope["path"])[1:-1],
+            self._status if self.complete else 499,
+            extra={"milliseconds": round(seconds * 1000, 2), "peer": peer[0] if peer else ""},
+        )
 
     async def _fail(self) -> None:
         if self._started or self.gone:
@@ -405,6 +425,7 @@ class Exchange:
 
     def _head_of(self, status: int, headers: Any) -> bytes:
         protocol = self._protocol
+        self._status = status
         lines = [_STATUS_LINES.get(status) or b"HTTP/1.1 %d \r\n" % status, protocol.default_head()]
         length: int | None = None
         chunked = closing = False

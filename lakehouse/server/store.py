@@ -113,7 +113,7 @@ class StoreApplication:
         self._store = await open_local_store(
             data_folder(config) / FOLDER, clock=self._clock, abandoned=config.object_store.abandoned_uploads
         )
-        metrics = self._metrics = store_metrics()
+        metrics = self._metrics = store_metrics(log=config.log.requests)
         figures = metrics.store(EMBEDDED)
         self._s3 = S3App(
             metered(self._store, figures),

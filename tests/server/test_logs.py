@@ -43,7 +43,7 @@ def basic(secret: str) -> dict[str, str]:
 
 
 def test_ids_are_there_and_secrets_are_not(tmp_path):
-    environment = {"LAKEHOUSE_LOG__FORMAT": "json", "LAKEHOUSE_LOG__LEVEL": "debug"}
+    environment = {"LAKEHOUSE_LOG__FORMAT": "json", "LAKEHOUSE_LOG__LEVEL": "debug", "LAKEHOUSE_LOG__REQUESTS": "true"}
     server = start_server(tmp_path, environment=environment)
     started = len(server.lines)
     try:
@@ -55,7 +55,8 @@ def test_ids_are_there_and_secrets_are_not(tmp_path):
             url = "/repositories/logs/branches/main/objects"
             assert client.post(url, params={"path": "_lakefs_actions/a.yaml"}, content=DAMAGED).is_success
             assert client.post("/repositories/logs/branches/main/commits", json={"message": "m"}).status_code == 412
-        assert status_of(urllib.request.Request(f"{api}/user", headers=basic(WRONG)))[0] == 401
+        status, answered = status_of(urllib.request.Request(f"{api}/user", headers=basic(WRONG)))
+        assert (status, len(answered) > 8) == (401, True)
         assert status_of(urllib.request.Request(f"{api}/user", headers={"Authorization": f"Bearer {token}"}))[0] == 200
         assert status_of(urllib.request.Request(f"{api}/user", headers={"Authorization": f"Bearer {token}x"}))[0] == 401
         for secret in (SECRET, WRONG):
@@ -79,5 +80,18 @@ def test_ids_are_there_and_secrets_are_not(tmp_path):
         assert secret not in written
     assert "X-Amz-Signature=" not in written.replace("X-Amz-Signature=***", "")
     lines = [json.loads(line) for line in server.lines[started:] if line.startswith("{")]
-    assert lines
     assert all({"time", "level", "logger", "message"} <= set(line) for line in lines)
+    requests = [line for line in lines if line["logger"] == "lakehouse.requests"]
+    said = [line["message"] for line in requests]
+    assert said.count("GET /api/v1/user 401") == 2
+    assert said.count("GET /api/v1/user 200") == 1
+    assert said.count("POST /api/v1/repositories/logs/branches/main/commits 412") == 1
+    assert {"GET /logs/main/absent 404", "GET /logs/main/absent 403"} <= set(said)
+    assert {line["request_id"] for line in requests} >= {answered}
+    assert all(float(line["milliseconds"]) > 0 and line["peer"] == "127.0.0.1" for line in requests)
+
+
+def test_requests_are_not_logged_unless_asked_for(tmp_path):
+    server = start_server(tmp_path)
+    server.stop()
+    assert "/_health" not in server.output
