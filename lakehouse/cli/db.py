@@ -14,6 +14,7 @@ from lakehouse.cli.settings import loaded, setting_options
 
 if TYPE_CHECKING:
     from lakehouse.config.model import Config
+    from lakehouse.fsck.rebuild import Rebuilt
 
 
 @click.group(
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     commands_at={
         "backup": ("lakehouse.cli.db:backup", "Copy the database while servers run."),
         "restore": ("lakehouse.cli.db:restore", "Put a backup in place."),
+        "rebuild": ("lakehouse.cli.db:rebuild", "Make a repository again from its storage alone."),
         "inspect": ("lakehouse.cli.db:inspect", "Show schema, tables and sizes."),
     },
 )
@@ -91,6 +93,40 @@ def inspect(*, as_json: bool, **flags: Any) -> None:
     for table in shown["tables"]:
         size = "" if table["size"] is None else f"  {table['size']:>14,} bytes"
         click.echo(f"  {table['name']:<{width}}  {table['rows']:>12,} rows{size}")
+
+
+@click.command()
+@click.argument("name")
+@click.argument("namespace", metavar="NAMESPACE")
+@click.option("--default-branch", default="main", show_default=True, help="Its default branch.")
+@click.option("--storage-id", default="", help="The store that the namespace is in, if it has a name.")
+@click.option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@setting_options("data", "database")
+def rebuild(*, name: str, namespace: str, default_branch: str, storage_id: str, as_json: bool, **flags: Any) -> None:
+    """Make the repository NAME of the commits in NAMESPACE, such as s3://bucket/folder/, when the database is lost."""
+    config = loaded(flags).config
+    report = asyncio.run(
+        _rebuilt(config, name=name, namespace=namespace, default_branch=default_branch, storage_id=storage_id)
+    )
+    if as_json:
+        _echo(report)
+        return
+    click.echo(
+        f"{report.repository}: {report.commits} commits, branches {', '.join(report.branches) or 'none'}, "
+        f"tags {', '.join(report.tags) or 'none'}"
+    )
+    for branch in report.recovered:
+        click.echo(f"  {branch} names a commit that had no other name")
+    for message in report.damaged:
+        click.echo(f"  {message}", err=True)
+
+
+async def _rebuilt(config: Config, *, name: str, namespace: str, default_branch: str, storage_id: str) -> Rebuilt:
+    from lakehouse.fsck.rebuild import rebuild as make
+    from lakehouse.server.lake import opened_lake
+
+    async with opened_lake(config) as lake:
+        return await make(lake, name, namespace, default_branch=default_branch, storage_id=storage_id)
 
 
 async def _inspected(config: Config) -> dict[str, Any]:
