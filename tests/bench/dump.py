@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Dump and restore of many commits and branches: rate, and peak memory.
+
+    python tests/bench/dump.py [COMMITS]
+
+One of a thousand commits has a branch. The store keeps the files of the dump in memory: what they weigh is printed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from lakehouse.core.clock import random_token
+from lakehouse.core.ids import EMPTY_TREE, StagingToken
+from lakehouse.meta import commits, refs
+from lakehouse.objects.memory import MemoryStore
+from lakehouse.versioning import resolve
+from lakehouse.versioning.commits.commit import make
+from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
+from lakehouse.versioning.work.dump import dump_refs
+from lakehouse.versioning.work.restore import RestoreRequest, restore_refs
+from tests.bench.import_ import peak
+from tests.lakes import ANN, Hands, open_lake
+
+COMMITS = 1_000_000
+PAGE = 1000
+
+
+async def fill(lake, name: str, count: int) -> None:
+    """A line of commits, each with a message and some metadata; a branch at each thousandth."""
+    repo, main = await resolve.branch(lake, name, "main")
+    head = await resolve.get_commit(lake, repo, main.commit_id)
+    for start in range(0, count, PAGE):
+        statements = []
+        for number in range(start, min(start + PAGE, count)):
+            metadata = {"job": str(number), "table": "sales"}
+            head = make(
+                parents=(head,), root=EMPTY_TREE, committer="bench", message=f"commit {number}",
+                created=lake.now + number, metadata=metadata,
+            )  # fmt: skip
+            statements.append(commits.insert(repo.id, head, b"\x00" * 25))
+        token = StagingToken(random_token())
+        branch = refs.insert_branch(repo.id, f"b{start:09}", commit_id=head.id, token=token, hidden=False, now=lake.now)
+        await lake.db.apply(*statements, branch)
+
+
+async def main(count: int) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        store, clock = MemoryStore(), Hands()
+        lake = await open_lake(Path(folder) / "metadata.sqlite", objects=store, clock=clock)
+        await create_repository(lake, RepositoryRequest(name="lake"))
+        await fill(lake, "lake", count)
+        before = peak()
+        begun = time.perf_counter()
+        dumped = await dump_refs(lake, "lake")
+        seconds = time.perf_counter() - begun
+        weight = sum(len(data) for data, _ in store._objects.values()) / 2**20
+        print(f"dump    {count:>9,} commits  {count / seconds:>9,.0f}/s")
+        print(f"peak memory {peak()} MiB, {before} before; the store holds {weight:.0f} MiB of it")
+        namespace = lake.place(await resolve.repository(lake, "lake")).uri
+        await create_repository(lake, RepositoryRequest(name="again", bare=True, storage_namespace=namespace))
+        before = peak()
+        begun = time.perf_counter()
+        await restore_refs(lake, "again", RestoreRequest(dumped), ANN)
+        seconds = time.perf_counter() - begun
+        print(f"restore {count:>9,} commits  {count / seconds:>9,.0f}/s")
+        print(f"peak memory {peak()} MiB, {before} before")
+        await lake.background.drain()
+        await lake.db.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(int(sys.argv[1]) if len(sys.argv) > 1 else COMMITS))
