@@ -20,7 +20,7 @@ and names the few exceptions to it. The messages are part of the wire protocol: 
     │   ├── BucketForbidden
     ├── NotFound             404
     │   ├── RepositoryNotFound, BranchNotFound, TagNotFound, CommitNotFound, ObjectNotFound, StoredObjectNotFound
-    │   ├── BucketNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
+    │   ├── BucketNotFound, ResourceNotFound, SettingNotFound, UploadNotFound, EndpointNotFound
     │   ├── UserNotFound, GroupNotFound, PolicyNotFound, CredentialsNotFound, PrincipalNotFound, NoAcl
     │   ├── PullRequestNotFound, TaskNotFound, ActionRunNotFound, CacheEntryNotFound
     ├── AlreadyExists        409
@@ -133,6 +133,7 @@ from lakehouse.core.errors.missing import (
     PrincipalNotFound,
     PullRequestNotFound,
     RepositoryNotFound,
+    ResourceNotFound,
     SettingNotFound,
     StoredObjectNotFound,
     TagNotFound,
@@ -260,6 +261,7 @@ __all__ = [
     "RepositoryInDeletion",
     "RepositoryNotEmpty",
     "RepositoryNotFound",
+    "ResourceNotFound",
     "RevertParentRequired",
     "SameBranch",
     "SessionExpired",

@@ -30,6 +30,10 @@ class StoredObjectNotFound(NotFound):
     """The object store has nothing at this address."""
 
 
+class ResourceNotFound(NotFound):
+    """No such bucket, blob or credentials, as the bucket interface of the Python client has it."""
+
+
 class BucketNotFound(NotFound):
     default = "The specified bucket does not exist"
 
