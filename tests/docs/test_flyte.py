@@ -17,7 +17,7 @@ WHERE = "export LAKEHOUSE=http://127.0.0.1:8000 KEY=... SECRET=...\n"
 
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not on this machine")
 @pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not on this machine")
-@pytest.mark.parametrize("name", ["flyte-cache.md", "flyte-client.md"])
+@pytest.mark.parametrize("name", ["flyte-cache.md", "flyte-client.md", "flyte-storage.md"])
 def test_examples(tmp_path: Path, name: str) -> None:
     _, (where, *examples) = steps((ROOT / name).read_text())
     assert where == (WHERE, "")
