@@ -40,6 +40,14 @@ _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".en
 _WITHOUT_BODY = frozenset({204, 304})
 _CONTROL = re.compile(rb"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
 _BLANK = b" \t"
+_LINE_END = b" HTTP/1.1\r\n"
+_END = b"\r\n\r\n"
+_SHORT = 4096
+"""Bytes of a request whose headers are kept, at most."""
+_UNKNOWN: tuple[bytes, list[tuple[bytes, bytes]]] = (b"\0", [])
+"""No request ends with this."""
+_GET = re.compile(rb"GET (/[!\"$-~]*)")
+"""The beginning of a request, for a target of plain characters, without a fragment."""
 _DISCONNECT = "http.disconnect"
 
 
@@ -100,6 +108,8 @@ class HttpProtocol(asyncio.Protocol):
         self._timer: asyncio.TimerHandle | None = None
         self._reading = True
         self._writable: asyncio.Event | None = None
+        self._known = _UNKNOWN
+        """What followed the target of the newest plain GET, and the headers that the parser made of it."""
         self._defaults: tuple[object, bytes] = (None, b"")
 
     # -- the transport's calls -------------------------------------------------------------------------------------
@@ -129,12 +139,36 @@ class HttpProtocol(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         self._busy = True
         self.traffic.received += len(data)
+        if self._begin_again(data):
+            return
         try:
             self._parser.feed_data(data)
+            self._learn(data)
         except httptools.HttpParserUpgrade:
             return  # it is answered as if nothing had been asked for, and the connection ends with that
         except httptools.HttpParserError:
             self._refuse()
+
+    def _learn(self, data: bytes) -> None:
+        """Keep the headers of a GET that came in one piece: most clients send the very same ones with each request."""
+        newest = self._newest
+        if data.startswith(b"GET ") and len(data) <= _SHORT and data.find(_END) == len(data) - len(_END):
+            at = data.find(_LINE_END)
+            plain = newest is not None and newest.whole and newest.keep_alive and not self._expects
+            first = at > 0 and data.find(b"\n") == at + len(_LINE_END) - 1
+            self._known = (data[at:], self._headers) if plain and first else _UNKNOWN
+
+    def _begin_again(self, data: bytes) -> bool:
+        """Begin a GET with the headers that are kept, past the parser; False: that is not what it is."""
+        newest, (known, headers) = self._newest, self._known
+        if newest is None or not newest.complete or not data.endswith(known):
+            return False
+        line = _GET.fullmatch(data, 0, len(data) - len(known))
+        if line is None:
+            return False
+        self._headers, self._expects = headers, False
+        self._begin("GET", line[1], "1.1", keep_alive=True).end()
+        return True
 
     def eof_received(self) -> None:
         """The transport closes itself."""
@@ -173,7 +207,12 @@ class HttpProtocol(asyncio.Protocol):
     def on_headers_complete(self) -> None:
         parser = self._parser
         version = parser.get_http_version()
-        raw_path, query = _target(self._url)
+        keep_alive = version == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
+        self._begin(parser.get_method().decode("ascii"), self._url, version, keep_alive=keep_alive)
+
+    def _begin(self, method: str, url: bytes, version: str, *, keep_alive: bool) -> Exchange:
+        """A request with the headers at hand: its turn comes at once, or when those before it are answered."""
+        raw_path, query = _target(url)
         path = raw_path.decode("latin-1")
         server, client, scheme = self._addresses
         scope: Message = {
@@ -186,12 +225,11 @@ class HttpProtocol(asyncio.Protocol):
             "root_path": "",
             "headers": self._headers,
             "state": self._app_state,
-            "method": parser.get_method().decode("ascii"),
+            "method": method,
             "path": unquote(path) if "%" in path else path,
             "raw_path": raw_path,
             "query_string": query,
         }
-        keep_alive = version == "1.1" and parser.should_keep_alive() and not parser.should_upgrade()
         before = self._newest
         exchange = self._newest = Exchange(self, scope, keep_alive=keep_alive, expects=self._expects)
         if before is None or before.complete:
@@ -199,6 +237,7 @@ class HttpProtocol(asyncio.Protocol):
         else:
             self._queue.append(exchange)
             self.pause_reading()
+        return exchange
 
     def on_body(self, body: bytes) -> None:
         if self._newest is not None:
@@ -348,6 +387,11 @@ class Exchange:
             await self.send(message)
 
     # -- the request -----------------------------------------------------------------------------------------------
+
+    @property
+    def whole(self) -> bool:
+        """Whether the request has come whole."""
+        return not self._more
 
     def feed(self, body: bytes) -> None:
         """A piece of the body has come."""

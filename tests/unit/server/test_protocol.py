@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+from random import Random
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -466,3 +467,62 @@ async def test_idle_connections_are_closed_and_busy_ones_are_not() -> None:
     protocol._idle_since -= 6
     protocol._expire()
     assert connection.wire.closed
+
+
+LINES = [
+    b"GET /a HTTP/1.1", b"GET /a?b=%20&c HTTP/1.1", b"GET /%41/b HTTP/1.1", b"HEAD /a HTTP/1.1", b"GET /a#b HTTP/1.1",
+    b"GET http://h/a HTTP/1.1", b"GET /a HTTP/1.0", b"GET /\xc3\xa9 HTTP/1.1", b"DELETE /a HTTP/1.1",
+]  # fmt: skip
+HEADS = [
+    b"Host: h", b"Host: h\r\nAccept: a", b"Host: h\r\nX: 1 HTTP/1.1", b"host: h", b"Host: h\r\nExpect: 100-continue",
+    b"Host: h\r\nConnection: close", b"Host: h\r\nContent-Length: 0", b"Host: h\r\nContent-Length: 3",
+]  # fmt: skip
+ODD = [
+    b"GET /a b HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /a\x01 HTTP/1.1\r\nHost: h\r\n\r\n",
+    b"GET /a HTTP/1.1\nHost: h\n\n",
+]
+
+
+def told(seed: int) -> list[bytes]:
+    """What a client sends on one connection: mostly the same headers, in pieces of its own choice."""
+    random = Random(seed)
+    usual, pieces = random.choice(HEADS[:4]), []
+    for _ in range(random.randint(2, 12)):
+        head = usual if random.random() < 0.8 else random.choice(HEADS)
+        line = LINES[0] if random.random() < 0.4 else random.choice(LINES)
+        raw = line + b"\r\n" + head + b"\r\n\r\n" + (b"abc" if head.endswith(b" 3") else b"")
+        if random.random() < 0.05:
+            raw = random.choice(ODD)
+        if random.random() < 0.2:
+            raw += GET
+        cut = random.randrange(len(raw)) if random.random() < 0.2 else len(raw)
+        pieces += [part for part in (raw[:cut], raw[cut:]) if part]
+    return pieces
+
+
+@pytest.mark.parametrize("seed", range(60))
+async def test_headers_that_are_known_are_read_as_others_are(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def outcome() -> tuple[bytes, bool, list[Any]]:
+        seen = []
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            seen.append((scope, await read(receive)))
+            await sized(b"ok")(scope, receive, send)
+
+        connection = Connection(app)
+        for piece in told(seed):
+            if not connection.wire.closed:
+                await connection.say(piece)
+        return connection.wire.text, connection.wire.closed, seen
+
+    quick = await outcome()
+    monkeypatch.setattr(HttpProtocol, "_learn", lambda self, data: None)
+    assert quick == await outcome()
+
+
+async def test_a_get_with_known_headers_needs_no_parser(monkeypatch: pytest.MonkeyPatch) -> None:
+    connection = Connection(sized(b"hello"))
+    assert (await connection.say(GET)).endswith(b"hello")
+    connection.protocol._parser = None
+    assert (await connection.say(GET.replace(b"/a", b"/other"))).endswith(b"hello")
