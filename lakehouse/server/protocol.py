@@ -110,6 +110,8 @@ class HttpProtocol(asyncio.Protocol):
         self._writable: asyncio.Event | None = None
         self._known = _UNKNOWN
         """What followed the target of the newest plain GET, and the headers that the parser made of it."""
+        self._within = False
+        """Whether the parser is within a request: what comes belongs to that one, whatever it looks like."""
         self._defaults: tuple[object, bytes] = (None, b"")
 
     # -- the transport's calls -------------------------------------------------------------------------------------
@@ -161,12 +163,12 @@ class HttpProtocol(asyncio.Protocol):
     def _begin_again(self, data: bytes) -> bool:
         """Begin a GET with the headers that are kept, past the parser; False: that is not what it is."""
         newest, (known, headers) = self._newest, self._known
-        if newest is None or not newest.complete or not data.endswith(known):
+        if newest is None or not newest.complete or self._within or not data.endswith(known):
             return False
         line = _GET.fullmatch(data, 0, len(data) - len(known))
         if line is None:
             return False
-        self._headers, self._expects = headers, False
+        self._headers, self._expects = headers.copy(), False
         self._begin("GET", line[1], "1.1", keep_alive=True).end()
         return True
 
@@ -191,6 +193,7 @@ class HttpProtocol(asyncio.Protocol):
     # -- the parser's calls ----------------------------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
+        self._within = True
         self._url = b""
         self._headers = []
         self._expects = False
@@ -244,6 +247,7 @@ class HttpProtocol(asyncio.Protocol):
             self._newest.feed(body)
 
     def on_message_complete(self) -> None:
+        self._within = False
         if self._newest is not None:
             self._newest.end()
 

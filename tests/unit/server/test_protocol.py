@@ -526,3 +526,24 @@ async def test_a_get_with_known_headers_needs_no_parser(monkeypatch: pytest.Monk
     assert (await connection.say(GET)).endswith(b"hello")
     connection.protocol._parser = None
     assert (await connection.say(GET.replace(b"/a", b"/other"))).endswith(b"hello")
+
+
+@pytest.mark.parametrize(
+    "before",
+    [
+        pytest.param(b"POST /b HTTP/1.1\r\nHost: h\r\nContent-Length: %d\r\n\r\n" % len(GET), id="body"),
+        pytest.param(b"POST /b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n" % len(GET), id="chunk"),
+        pytest.param(b"POST /b HTTP/1.1\r\nHost: h\r\nX: ", id="head"),
+    ],
+)
+async def test_what_belongs_to_a_request_is_not_taken_for_another(before: bytes) -> None:
+    """Not even when that is answered already, and looks like the one before."""
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["path"])
+        await sized(b"early")(scope, receive, send)
+
+    connection = Connection(app)
+    await connection.say(GET, before, GET)
+    assert seen.count("/a b") == 1
