@@ -3,8 +3,7 @@
 
 Each commit lies beside its tree, as a record whose id is checked. Names of branches and tags are those of the last
 dump, if there is one; every commit that has no child and no name gets a branch of its own, `recovered-` and its first
-digits.
-What was uncommitted is lost. Nothing in the storage is changed, and a rebuild that was cut off is begun again.
+digits. What was uncommitted is lost. Nothing in the storage is changed, and a rebuild that was cut off is begun again.
 """
 
 from __future__ import annotations

@@ -125,6 +125,20 @@ def test_a_damaged_backup_is_refused(tmp_path):
     assert run("db", "restore", "--data", str(data), str(data))[0] == 1  # no backup at all
 
 
+def test_a_lake_without_its_database(tmp_path):
+    with running_server(tmp_path) as server, client_of(server) as lake:
+        namespace = lake.repositories.create_repository("one").storage_namespace
+        lake.staging.upload("one", "main", "p", b"body")
+        lake.commits.commit("one", "main", "m")
+    for path in tmp_path.glob("metadata.sqlite*"):
+        path.unlink()
+    code, said, told = run("db", "rebuild", "one", namespace, "--data", str(tmp_path))
+    assert (code, told) == (0, "")
+    assert "one: 2 commits, branches main" in said
+    with running_server(tmp_path) as server, client_of(server) as lake:
+        assert lake.objects.get_object("one", "main", "p") == b"body"
+
+
 def test_inspect(tmp_path):
     with running_server(tmp_path):
         code, said, _ = run("db", "inspect", "--data", str(tmp_path))
