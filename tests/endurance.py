@@ -18,6 +18,7 @@ import contextlib
 import hashlib
 import json
 import multiprocessing
+import re
 import sys
 import tempfile
 import threading
@@ -53,6 +54,8 @@ class Vitals(msgspec.Struct, frozen=True):
     resident: int
     files: int
     sockets: int
+    open: dict[str, int]
+    """How many descriptors there are of each file, by its name."""
 
 
 class Report(msgspec.Struct, frozen=True):
@@ -75,7 +78,8 @@ class Report(msgspec.Struct, frozen=True):
 
 def vitals(pids: list[int]) -> Vitals:
     """Look at processes."""
-    memory = resident = files = sockets = 0
+    memory = resident = 0
+    found_open: Counter[str] = Counter()
     for pid in pids:
         status = Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace")
         found = dict(line.split(":", 1) for line in status.splitlines() if ":" in line)
@@ -83,9 +87,8 @@ def vitals(pids: list[int]) -> Vitals:
         resident += int(found["VmRSS"].split()[0]) * 1024
         for file in Path(f"/proc/{pid}/fd").iterdir():
             with contextlib.suppress(OSError):  # it was closed meanwhile
-                sockets += str(file.readlink()).startswith("socket:")
-                files += 1
-    return Vitals(memory, resident, files, sockets)
+                found_open[re.sub(r"[0-9a-f]{8,}|:?\[.*", "", file.readlink().name)] += 1
+    return Vitals(memory, resident, found_open.total(), found_open["socket"], dict(found_open))
 
 
 # -- writers -----------------------------------------------------------------------------------------------------------

@@ -79,7 +79,7 @@ async def rebuild(
         for commit, _ in records:
             heads.add(bytes.fromhex(commit.id))
             parents.update(bytes.fromhex(parent) for parent in commit.parents)
-            newest = commit if newest is None or commit.created > newest.created else newest
+            newest = commit if newest is None or _age(commit) > _age(newest) else newest
     if newest is None:
         raise NotFound(f"{namespace}: no commit lies below {RECORDS}")
     heads -= parents
@@ -92,6 +92,11 @@ async def rebuild(
     report.tags = sorted(ref.name for ref in named if not ref.is_branch)
     await _name_heads(lake, repository, heads, report, default=newest.id if dump is None else None)
     return report
+
+
+def _age(commit: Commit) -> tuple[int, int]:
+    """By time; of the same second, a child after its parents."""
+    return commit.created, commit.generation
 
 
 async def _bare(lake: Lake, name: str, namespace: str, *, default_branch: str, storage_id: str) -> Repository:
