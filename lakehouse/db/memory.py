@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from lakehouse.db.port import Row
+    from lakehouse.db.port import Lookup, Row
     from lakehouse.db.statement import Statement
     from lakehouse.sqlite.generation import Generation
+
+    Read = Callable[[str, Sequence[Any]], Row | None]
 
 RESTLESS = ("staged", "staged_pages", "dropped", "cache_entries", "cache_reservations")
 """Tables that no remembered read may name."""
@@ -45,7 +47,7 @@ class Memory:
         self._until = 0.0
         self._fit: dict[str, bool] = {}
 
-    def one(self, read: Callable[[str, Sequence[Any]], Row | None], sql: str, params: Sequence[Any]) -> Row | None:
+    def one(self, read: Read, sql: str, params: Sequence[Any]) -> Row | None:
         """The first row of a SELECT, as `read` finds it or found it before."""
         fit = self._fit.get(sql)
         if fit is None:
@@ -65,6 +67,18 @@ class Memory:
                 self._rows.clear()
             self._rows[key] = row
         return row
+
+    def both(self, read: Read, joined: Lookup, seldom: Lookup, often: Callable[[Row], Lookup]) -> Row | None:
+        """The first row of `joined`, made of the remembered one of `seldom` and the column that `often` finds beside
+        it, if the first cannot have changed until the second was read.
+        """
+        generation = self._generation.now()
+        if not generation & 1:
+            row = self.one(read, *seldom)
+            beside = None if row is None else read(*often(row))
+            if generation == self._generation.now():
+                return None if row is None else (*row, None if beside is None else beside[0])
+        return read(*joined)
 
     def _judge(self, sql: str) -> bool:
         if len(self._fit) >= MOST:

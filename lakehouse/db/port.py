@@ -12,16 +12,18 @@ All adapters pass the one suite in `tests/contracts`.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Callable, Sequence
 
     from lakehouse.db.statement import Scalar, Statement
     from lakehouse.telemetry.transactions import Transactions
 
 Row = tuple[Any, ...]
 """The columns of one row, in the order of the statement: int, str, bytes or None."""
+Lookup: TypeAlias = "tuple[str, Sequence[Scalar]]"
+"""A SELECT and its parameters."""
 
 
 class Database(Protocol):
@@ -29,6 +31,15 @@ class Database(Protocol):
 
     async def one(self, sql: str, params: Sequence[Scalar] = ()) -> Row | None:
         """The first row of a SELECT, or None. Meant for lookups by key: it runs at once. Raises DatabaseUnavailable."""
+        ...
+
+    async def one_of_both(
+        self, both: str, params: Sequence[Scalar], *, seldom: Lookup, often: Callable[[Row], Lookup]
+    ) -> Row | None:
+        """As `one` of `both`, which joins a lookup in tables that are seldom written, `seldom`, with one in a table
+        that is written all the time: `often`, a single column, from the row of the other. Where it can be known that
+        the first has not changed, only the second is read. Raises DatabaseUnavailable.
+        """
         ...
 
     async def all(self, sql: str, params: Sequence[Scalar] = ()) -> list[Row]:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from lakehouse.db.migrations.migration import Migration
-    from lakehouse.db.port import Row
+    from lakehouse.db.port import Lookup, Row
     from lakehouse.db.statement import Scalar
 
 Connection = psycopg.AsyncConnection[Any]
@@ -104,6 +104,11 @@ class PostgresDatabase:
     async def one(self, sql: str, params: Sequence[Scalar] = ()) -> Row | None:
         rows = await self._read(sql, params, most=1)
         return rows[0] if rows else None
+
+    async def one_of_both(
+        self, both: str, params: Sequence[Scalar], *, seldom: Lookup, often: Callable[[Row], Lookup]
+    ) -> Row | None:
+        return await self.one(both, params)
 
     async def all(self, sql: str, params: Sequence[Scalar] = ()) -> list[Row]:
         return await self._read(sql, params, most=None)

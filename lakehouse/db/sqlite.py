@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from lakehouse.db.migrations.migration import Migration
-    from lakehouse.db.port import Row
+    from lakehouse.db.port import Lookup, Row
     from lakehouse.db.statement import Scalar, Statement
     from lakehouse.telemetry.transactions import Transactions
 
@@ -69,6 +69,13 @@ class SqliteDatabase:
         if self._inline:
             return self._memory.one(self._readers.one, sql, params)
         return await self._scan(self._readers.one, sql, params)
+
+    async def one_of_both(
+        self, both: str, params: Sequence[Scalar], *, seldom: Lookup, often: Callable[[Row], Lookup]
+    ) -> Row | None:
+        if not self._inline:
+            return await self._scan(self._readers.one, both, params)
+        return self._memory.both(self._readers.one, (both, params), seldom, often)
 
     async def all(self, sql: str, params: Sequence[Scalar] = ()) -> list[Row]:
         if self._inline:

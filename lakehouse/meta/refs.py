@@ -29,6 +29,8 @@ _COLUMNS = (
     "c.root"
 )
 _WIDTH = repositories.WIDTH + 12
+_TOKEN = repositories.WIDTH + 3
+"""Where in a row the staging token is."""
 _FIND = (
     f"select {repositories.COLUMNS}, {_COLUMNS}%s from repositories r "
     "left join refs f on f.repository = r.id and f.name = ? "
@@ -37,6 +39,7 @@ _FIND = (
 )
 _FIND_ONLY = _FIND % ("", "")
 _FIND_ROW = _FIND % (", s.value", "left join staged s on s.token = f.staging_token and s.path = ? ")
+_STAGED = "select value from staged where token = ? and path = ?"
 _FIND_PAGE = (
     _FIND % (", s.path, s.value", "left join staged s on s.token = f.staging_token and s.path >= ? and s.path < ? ")
     + " order by s.path limit ?"
@@ -104,7 +107,12 @@ async def find(db: Database, repository: str, name: str) -> Found:
 
 async def find_with_row(db: Database, repository: str, name: str, path: bytes) -> tuple[Found, bytes | None]:
     """As `find`, with what the current staging area holds at `path` (None: nothing), in one statement."""
-    row = await db.one(_FIND_ROW, (name, path, repository))
+    row = await db.one_of_both(
+        _FIND_ROW,
+        (name, path, repository),
+        seldom=(_FIND_ONLY, (name, repository)),
+        often=lambda row: (_STAGED, (row[_TOKEN], path)),
+    )
     if row is None:
         raise RepositoryNotFound
     return _found(row[:_WIDTH], name), row[_WIDTH]

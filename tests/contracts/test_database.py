@@ -64,6 +64,30 @@ async def test_a_step_that_fails_leaves_nothing_behind(open_database: Any) -> No
     assert await open_database(migrations=(*MIGRATIONS, fixed)).migrate() == len(MIGRATIONS) + 1
 
 
+async def test_a_join_of_what_is_seldom_and_often_written(database: Any) -> None:
+    both = (
+        "select i.value, s.value from installation i left join staged s on s.token = 5 and s.path = ? where i.key = ?"
+    )
+
+    async def found() -> Any:
+        return await database.one_of_both(
+            both,
+            (b"p", "k"),
+            seldom=("select value from installation where key = ?", ("k",)),
+            often=lambda _: ("select value from staged where token = 5 and path = ?", (b"p",)),
+        )
+
+    assert await found() is None
+    await database.apply(Statement("insert into installation(key, value) values ('k', 'old')"))
+    assert await found() == ("old", None)
+    await database.apply(Statement(STAGE, (5, b"p", b"1")))
+    assert await found() == ("old", b"1")
+    await database.apply(Statement("update installation set value = 'new' where key = 'k'"))
+    assert await found() == ("new", b"1")
+    await database.apply(Statement("delete from staged where token = 5"))
+    assert await found() == ("new", None)
+
+
 # -- atomicity and guards ----------------------------------------------------------------------------------------------
 
 

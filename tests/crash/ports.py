@@ -39,6 +39,9 @@ class DyingDatabase:
     async def one(self, *args):
         return await self._fuse.around(self._db.one, *args)
 
+    async def one_of_both(self, *args, **options):
+        return await self._fuse.around(self._db.one_of_both, *args, **options)
+
     async def all(self, *args):
         return await self._fuse.around(self._db.all, *args)
 

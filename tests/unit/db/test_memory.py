@@ -51,6 +51,38 @@ def test_a_lookup_is_read_once_until_something_is_written(generation: Generation
     assert [known.one(read, USER, (1,)), known.one(read, USER, (1,))] == [(5,), (5,)]
 
 
+@pytest.mark.parametrize("writes", [None, "begun", "ended"])
+def test_two_reads_are_one_moment_or_a_join_is_read(generation: Generation, writes: str | None) -> None:
+    """What a write changes between the two reads is never half of an answer."""
+    asked: list[str] = []
+
+    def read(sql: str, _: Any) -> tuple[Any, ...]:
+        asked.append(sql)
+        if sql == "often" and writes is not None:
+            generation.begin()
+            if writes == "ended":
+                generation.end()
+        return {"seldom": (1, 2), "often": (3,), "both": (7, 8, 9)}[sql]
+
+    known = Memory(generation, clock=lambda: 0.0)
+    both = known.both(read, ("both", ()), ("seldom", ()), lambda row: ("often", row))
+    assert both == ((1, 2, 3) if writes is None else (7, 8, 9))
+    assert asked == (["seldom", "often"] if writes is None else ["seldom", "often", "both"])
+    if writes is None:
+        known.both(read, ("both", ()), ("seldom", ()), lambda row: ("often", row))
+        assert asked == ["seldom", "often", "often"]
+    if writes == "begun":
+        known.both(read, ("both", ()), ("seldom", ()), lambda row: ("often", row))
+        assert asked[3:] == ["both"]
+
+
+@pytest.mark.parametrize(("seldom", "often", "found"), [(None, None, None), ((1, 2), None, (1, 2, None))])
+def test_what_is_not_there_is_not_joined(generation: Generation, seldom: Any, often: Any, found: Any) -> None:
+    known = Memory(generation, clock=lambda: 0.0)
+    answers = {"seldom": seldom, "often": often}
+    assert known.both(lambda sql, _: answers[sql], ("both", ()), ("seldom", ()), lambda row: ("often", row)) == found
+
+
 def test_absence_is_remembered_too(generation: Generation) -> None:
     reads: list[str] = []
     known = Memory(generation, clock=lambda: 0.0)

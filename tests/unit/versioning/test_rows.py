@@ -36,6 +36,11 @@ class Recorder:
         self.reads.append((sql, params))
         return await self.db.one(sql, params)
 
+    async def one_of_both(self, both, params, *, seldom, often):
+        row = await self.one(*seldom)
+        await self.one(*often(row))
+        return await self.one(both, params)
+
     async def all(self, sql, params=()):
         self.reads.append((sql, params))
         return await self.db.all(sql, params)
@@ -86,7 +91,7 @@ async def test_reads_are_answered_by_indexes(lake, repo):
     await commits.find_many(db, found.id, [made.id, made.parents[0]])
     await commits.find_by_prefix(db, found.id, made.id[:5])
     await staged_pages.firsts(db, branch.staging_token, b"a", limit=5)
-    assert len(db.reads) == 22
+    assert len(db.reads) == 24
     for sql, params in db.reads:
         plan = await plan_of(lake.db, sql, params)
         assert only_searches(plan), (sql, plan)
