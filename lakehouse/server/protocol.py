@@ -143,9 +143,11 @@ class HttpProtocol(asyncio.Protocol):
         self.traffic.received += len(data)
         if self._begin_again(data):
             return
+        apart = not self._within
         try:
             self._parser.feed_data(data)
-            self._learn(data)
+            if apart:
+                self._learn(data)
         except httptools.HttpParserUpgrade:
             return  # it is answered as if nothing had been asked for, and the connection ends with that
         except httptools.HttpParserError:

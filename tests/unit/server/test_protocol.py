@@ -547,3 +547,16 @@ async def test_what_belongs_to_a_request_is_not_taken_for_another(before: bytes)
     connection = Connection(app)
     await connection.say(GET, before, GET)
     assert seen.count("/a b") == 1
+
+
+async def test_a_body_that_looks_like_a_request_teaches_nothing() -> None:
+    seen = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        seen.append((scope["method"], [name for name, _ in scope["headers"]]))
+        await read(receive)
+        await sized(b"ok")(scope, receive, send)
+
+    connection = Connection(app)
+    await connection.say(b"POST /b HTTP/1.1\r\nHost: h\r\nX: 1\r\nContent-Length: %d\r\n\r\n" % len(GET), GET, GET)
+    assert seen == [("POST", [b"host", b"x", b"content-length"]), ("GET", [b"host"])]
