@@ -40,7 +40,7 @@ from lakehouse.wire.groups import ErrorNoACL
 from lakehouse.wire.refs import MERGE_INTO_BRANCH, MergeResult
 
 if TYPE_CHECKING:
-    from lakehouse.core.records import StagingLocation
+    from lakehouse.core.staging_location import StagingLocation
     from lakehouse.wire.operation import Operation
 
 STATUSES: dict[type[LakehouseError], int] = {

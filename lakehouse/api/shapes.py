@@ -20,7 +20,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from lakehouse.asgi.call import Call
-    from lakehouse.core.records import Commit, Entry, Page, Ref, Repository, StagingLocation
+    from lakehouse.core.records import Commit, Entry, Page, Ref, Repository
+    from lakehouse.core.staging_location import StagingLocation
     from lakehouse.versioning.lake import Lake
     from lakehouse.wire.diffs import DiffQuery
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from lakehouse.asgi.call import Call
     from lakehouse.core.errors import LakehouseError
     from lakehouse.core.ids import EntryPath
-    from lakehouse.core.records import StagingLocation
+    from lakehouse.core.staging_location import StagingLocation
     from lakehouse.wire import staging as wire
     from lakehouse.wire.objects import ObjectStats, PathQuery
 

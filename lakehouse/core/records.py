@@ -178,15 +178,6 @@ class Change(msgspec.Struct, frozen=True):
     right: Entry | None = None
 
 
-class StagingLocation(msgspec.Struct, frozen=True):
-    """Where to upload an object that is then linked. `expires` (of the URL) in seconds."""
-
-    physical_address: str
-    token: str
-    presigned_url: str | None = None
-    expires: int | None = None
-
-
 class PullRequestStatus(StrEnum):
     OPEN = "open"
     CLOSED = "closed"

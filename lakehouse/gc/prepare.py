@@ -23,8 +23,7 @@ from lakehouse.meta import collection, repositories, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.objects.addresses import INTERNAL
 from lakehouse.versioning.protection import require_not_read_only
-from lakehouse.versioning.state.tasks import NewTask
-from lakehouse.versioning.work.working import find_task, start_task
+from lakehouse.versioning.work.working import begin_task, find_task
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import RepositoryId, StagingToken
@@ -58,10 +57,6 @@ class Uncommitted(msgspec.Struct, frozen=True):
     token: str | None
 
 
-class _Nothing(msgspec.Struct):
-    """A request without members."""
-
-
 class _Place(msgspec.Struct, array_like=True):
     """How far a run of uncommitted objects is: run, staging area, path."""
 
@@ -79,9 +74,7 @@ async def start_prepare_commits(lake: Lake, repository: str, actor: Actor) -> st
     """The same as a task; its id. Raises RepositoryNotFound, SettingNotFound."""
     repo = await resolve.repository(lake, repository)
     await _require_rules(lake, repo.id)
-    task = PREFIX + ascending_id(lake.clock())
-    await start_task(lake, NewTask(task, PREPARE, repo.id, "", _Nothing(), actor), prepare_in_background)
-    return task
+    return await begin_task(lake, repo, actor, prepare_in_background, kind=PREPARE, prefix=PREFIX)
 
 
 async def find_prepare_commits(lake: Lake, repository: str, task: str) -> Task:

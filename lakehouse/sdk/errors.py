@@ -14,7 +14,7 @@ import msgspec
 
 from lakehouse.core import errors
 from lakehouse.core.errors import LakehouseError
-from lakehouse.core.records import StagingLocation
+from lakehouse.core.staging_location import StagingLocation
 from lakehouse.wire.errors import ERROR_HEADER
 
 if TYPE_CHECKING:

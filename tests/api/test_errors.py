@@ -12,7 +12,7 @@ import pytest
 from lakehouse.api.errors import OVERRIDES, STATUSES, error_response, status_of
 from lakehouse.core import errors
 from lakehouse.core.errors import KINDS, InsufficientPermissions, LakehouseError, MergeConflict, StagingMoved
-from lakehouse.core.records import StagingLocation
+from lakehouse.core.staging_location import StagingLocation
 from lakehouse.sdk.errors import error_of
 from lakehouse.wire.refs import FIND_MERGE_BASE, MERGE_INTO_BRANCH
 from lakehouse.wire.staging import LINK_PHYSICAL_ADDRESS
@@ -26,7 +26,8 @@ def descendants(kind: type[LakehouseError]) -> list[type[LakehouseError]]:
 
 
 ALL = sorted(
-    {one for one in descendants(LakehouseError) if one.__module__ == errors.__name__}, key=lambda one: one.code
+    {one for one in descendants(LakehouseError) if one.__module__.startswith(f"{errors.__name__}.")},
+    key=lambda one: one.code,
 )
 
 

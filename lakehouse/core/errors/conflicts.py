@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from lakehouse.core.errors.kinds import AlreadyExists, Conflict
 
 if TYPE_CHECKING:
-    from lakehouse.core.records import StagingLocation
+    from lakehouse.core.staging_location import StagingLocation
 
 
 class RepositoryExists(AlreadyExists):

@@ -16,7 +16,8 @@ import msgspec
 
 from lakehouse.core.errors import LostRace, MissingValue, PreconditionFailed, StagingMoved
 from lakehouse.core.ids import EntryPath
-from lakehouse.core.records import AddressKind, Entry, StagingLocation
+from lakehouse.core.records import AddressKind, Entry
+from lakehouse.core.staging_location import StagingLocation
 from lakehouse.format.entry import pack
 from lakehouse.meta import staging
 from lakehouse.versioning import resolve

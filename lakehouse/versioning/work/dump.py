@@ -14,15 +14,13 @@ from typing import IO, TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.ordered_ids import ascending_id
 from lakehouse.format.commit import encode_commit
 from lakehouse.format.dump import DumpedRef, DumpKind, dump_head, dump_page
 from lakehouse.meta import collection, commits, repositories
 from lakehouse.objects.body import CHUNK
 from lakehouse.versioning import resolve
 from lakehouse.versioning.objects.addresses import INTERNAL
-from lakehouse.versioning.state.tasks import NewTask
-from lakehouse.versioning.work.working import find_task, start_task
+from lakehouse.versioning.work.working import begin_task, find_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -47,10 +45,6 @@ class Dumped(msgspec.Struct, frozen=True):
     branches: str
 
 
-class _Nothing(msgspec.Struct):
-    """A request without members."""
-
-
 async def dump_refs(lake: Lake, repository: str) -> Dumped:
     """Write a dump and its manifest. Raises RepositoryNotFound, StorageFull, StorageUnavailable."""
     return await _dump(lake, await resolve.repository(lake, repository), None)
@@ -59,9 +53,7 @@ async def dump_refs(lake: Lake, repository: str) -> Dumped:
 async def start_dump(lake: Lake, repository: str, actor: Actor) -> str:
     """Begin a dump; the id of its task. Raises RepositoryNotFound."""
     repo = await resolve.repository(lake, repository)
-    task = PREFIX + ascending_id(lake.clock())
-    await start_task(lake, NewTask(task, DUMP, repo.id, "", _Nothing(), actor), dump_in_background)
-    return task
+    return await begin_task(lake, repo, actor, dump_in_background, kind=DUMP, prefix=PREFIX)
 
 
 async def find_dump(lake: Lake, repository: str, task: str) -> Task:

@@ -16,16 +16,14 @@ import msgspec
 from lakehouse.core.clock import random_token
 from lakehouse.core.errors import DataDamaged, NotBare, NotFound, StoredObjectNotFound
 from lakehouse.core.ids import CommitId, StagingToken, is_commit_id, parse_branch_name, parse_tag_name
-from lakehouse.core.ordered_ids import ascending_id
 from lakehouse.format.commit import decode_commit
 from lakehouse.format.dump import FRAME, HEAD, MOST_BYTES, DumpedRef, DumpKind, read_page, require_head
 from lakehouse.meta import commits, refs, repositories
 from lakehouse.versioning import resolve
 from lakehouse.versioning.lake import Actor
 from lakehouse.versioning.protection import require_not_read_only
-from lakehouse.versioning.state.tasks import NewTask
 from lakehouse.versioning.work.dump import FOLDER, Dumped
-from lakehouse.versioning.work.working import find_task, start_task
+from lakehouse.versioning.work.working import begin_task, find_task
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -65,9 +63,7 @@ async def restore_refs(lake: Lake, repository: str, request: RestoreRequest, act
 async def start_restore(lake: Lake, repository: str, request: RestoreRequest, actor: Actor) -> str:
     """Begin a restore; the id of its task. Raises RepositoryNotFound, NotBare, ReadOnlyRepository."""
     repo = await _require_bare(lake, repository, request)
-    task = PREFIX + ascending_id(lake.clock())
-    await start_task(lake, NewTask(task, RESTORE, repo.id, "", request, actor), restore_in_background)
-    return task
+    return await begin_task(lake, repo, actor, restore_in_background, kind=RESTORE, prefix=PREFIX, request=request)
 
 
 async def find_restore(lake: Lake, repository: str, task: str) -> Task:

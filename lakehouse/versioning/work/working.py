@@ -8,18 +8,21 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+import msgspec
+
 from lakehouse.core.errors import LakehouseError, TaskNotFound
+from lakehouse.core.ordered_ids import ascending_id
 from lakehouse.meta import tasks
 from lakehouse.meta.tasks import TaskState
-from lakehouse.versioning.state.tasks import LEASE, milliseconds
+from lakehouse.versioning.state.tasks import LEASE, NewTask, milliseconds
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Mapping
 
     from lakehouse.core.records import Repository
     from lakehouse.meta.tasks import Task
-    from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.state.tasks import Handle, NewTask
+    from lakehouse.versioning.lake import Actor, Lake
+    from lakehouse.versioning.state.tasks import Handle
 
 LakeWork: TypeAlias = "Callable[[Lake, Handle], Coroutine[Any, Any, None]]"
 """As `tasks.Work`, on a lake."""
@@ -29,6 +32,26 @@ logger = logging.getLogger(__name__)
 async def start_task(lake: Lake, wanted: NewTask, work: LakeWork) -> None:
     """Add a task and begin it."""
     await lake.tasks.start(lake.db, lake.clock, wanted, partial(work, lake))
+
+
+class Nothing(msgspec.Struct):
+    """A request without members."""
+
+
+async def begin_task(
+    lake: Lake,
+    repository: Repository,
+    actor: Actor,
+    work: LakeWork,
+    *,
+    kind: str,
+    prefix: str,
+    request: msgspec.Struct | None = None,
+) -> str:
+    """Begin a task of a kind, about a repository as a whole; its id, which begins with `prefix`."""
+    task = prefix + ascending_id(lake.clock())
+    await start_task(lake, NewTask(task, kind, repository.id, "", request or Nothing(), actor), work)
+    return task
 
 
 async def find_task(lake: Lake, repository: Repository, task: str, kind: str) -> Task:

@@ -22,6 +22,7 @@ from lakehouse.asgi.responses import PACKED_HEADERS, Response, packed_bytes, red
 from lakehouse.core import records
 from lakehouse.core.errors import BranchNotFound, ObjectNotFound, StagingMoved, Unauthenticated
 from lakehouse.core.ids import UserId
+from lakehouse.core.staging_location import StagingLocation
 from lakehouse.sdk import AsyncClient, Client, Retry
 from lakehouse.wire.branches import Ref, RefList
 from lakehouse.wire.objects import ObjectStats
@@ -108,10 +109,10 @@ class Server:
         more = len(names) > len(page)
         return RefList(page_of(len(page), last=last, has_more=more), [Ref(n, self.branches[n]) for n in page])
 
-    def location(self, path: str) -> records.StagingLocation:
+    def location(self, path: str) -> StagingLocation:
         name = f"{len(self.requests)}-{path}"
         url = f"{ENDPOINT}/store/{name}" if self.presigns else None
-        return records.StagingLocation(f"s3://lake.local/{name}", f"token-{self.epoch}", url, 900 if url else None)
+        return StagingLocation(f"s3://lake.local/{name}", f"token-{self.epoch}", url, 900 if url else None)
 
     async def get_physical_address(self, _context: object, call: Any) -> Any:
         return location_of(self.location(call.query.path))
