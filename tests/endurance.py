@@ -34,7 +34,7 @@ import msgspec
 import uvloop
 
 from tests.bench.load import family, measure
-from tests.running import KEY, SECRET, running_server
+from tests.running import KEY, SECRET, start_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +45,8 @@ PATHS = 50
 SETTLE = 30.0
 """Seconds in which connections are to be gone."""
 MOST_GROWTH = 0.20
+CACHE = "8MiB"
+"""Memory for nodes of each worker: full before the first look, because a cache that fills is no leak."""
 
 
 class Vitals(msgspec.Struct, frozen=True):
@@ -69,6 +71,8 @@ class Report(msgspec.Struct, frozen=True):
     failures: list[str]
     before: Vitals
     after: Vitals
+    course: list[int]
+    """Memory at equal distances of the time between."""
 
     @property
     def growth(self) -> float:
@@ -246,6 +250,27 @@ def traffic(
     return counts, results[0], failures
 
 
+class Course:
+    """Looks at memory every now and then, until `stop`."""
+
+    def __init__(self, pids: list[int], every: float) -> None:
+        self.memory: list[int] = []
+        self._pids = pids
+        self._every = every
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._look)
+        self._thread.start()
+
+    def _look(self) -> None:
+        while not self._ended.wait(self._every):
+            self.memory.append(vitals(self._pids).memory)
+
+    def stop(self) -> list[int]:
+        self._ended.set()
+        self._thread.join()
+        return self.memory
+
+
 def settled(pids: list[int], *, files: int | None) -> Vitals:
     """Vitals when the clients' connections are gone, or after `SETTLE` seconds."""
     deadline = time.monotonic() + SETTLE
@@ -273,12 +298,17 @@ def prepare(url: str) -> None:
 
 def endure(folder: Path, *, seconds: float, workers: int, writing: int = 12, reading: int = 8) -> Report:
     """Run it on a server of its own. A fifth of the time fills caches before the first look."""
-    with running_server(folder, "--workers", str(workers)) as server:
+    server = start_server(folder, "--workers", str(workers), environment={"LAKEHOUSE_CACHE__MEMORY": CACHE})
+    try:
         pids = family(server.process.pid)
         prepare(server.url)
         _, _, early = traffic(server.url, pids, seconds=seconds / 5, writing=writing, reading=reading)
         before = settled(pids, files=None)
-        counts, read, late = traffic(server.url, pids, seconds=seconds * 4 / 5, writing=writing, reading=reading)
+        course = Course(pids, seconds / 25)
+        try:
+            counts, read, late = traffic(server.url, pids, seconds=seconds * 4 / 5, writing=writing, reading=reading)
+        finally:
+            memory = course.stop()
         after = settled(pids, files=before.files)
         if family(server.process.pid) != pids:
             late.append("a worker was replaced")
@@ -288,7 +318,11 @@ def endure(folder: Path, *, seconds: float, workers: int, writing: int = 12, rea
                     late.append(line)
         if "Traceback" in server.output:
             late.append(server.output[-3000:])
-    return Report(seconds, workers, counts, read.requests, read.p99, early + late, before, after)
+    finally:
+        status = server.stop()
+    if status not in (0, -15):
+        late.append(f"the server ended with {status}")
+    return Report(seconds, workers, counts, read.requests, read.p99, early + late, before, after, memory)
 
 
 def main() -> int:

@@ -60,7 +60,7 @@ class Board:
         self._file = _taken(folder)
         try:
             known = _same(self._file, description, len(metrics.cells))
-            os.ftruncate(self._file, size)
+            _reserve(self._file, size)
             self._map = mmap.mmap(self._file, size)
         except BaseException:
             os.close(self._file)
@@ -119,6 +119,16 @@ def _taken(folder: Path) -> int:
         else:
             return file
     raise OSError(f"all {MOST} files in {folder} are taken")
+
+
+def _reserve(file: int, size: int) -> None:
+    """Make a file so long, with room on the disk: a mapped page without any would end the process when it is written to.
+
+    Raises OSError.
+    """
+    os.ftruncate(file, size)
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(file, 0, size)
 
 
 def _same(file: int, description: bytes, cells: int) -> bool:
