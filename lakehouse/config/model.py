@@ -274,12 +274,12 @@ class Flyte(msgspec.Struct, frozen=True):
     """The cache of task outputs. Servers on one database need clocks that agree."""
 
     anonymous: tuple[str, ...] = ()
-    """Networks (CIDR) whose callers need no credentials to use the cache: Flyte's own clients send none. They are the
-    user `flyte-anonymous`, whose policy is about the cache only.
+    """Networks (CIDR) whose callers need no credentials to use the cache by Connect and gRPC: Flyte's own clients send
+    none. They are the user `flyte-anonymous`, whose policy is about the cache only.
     """
     grpc_port: Annotated[int, msgspec.Meta(ge=0, le=65535)] = 0
-    """Port for gRPC, on the address of `host`, for Flyte 1: `datacatalog.DataCatalog` and
-    `flyteidl.cacheservice.CacheService`, without TLS. It needs `lakehouse[flyte]`. 0: none.
+    """Port for gRPC, on the address of `host` and without TLS, for Flyte 1: `datacatalog.DataCatalog` and the cache
+    services of `flyteidl` and `flyteidl2`. It needs `lakehouse[flyte]`. 0: none.
     """
     max_heartbeat: Annotated[float, msgspec.Meta(title="duration", gt=0)] = 10.0
     """Longest time between two heartbeats of a reservation, and the one for owners who name none."""

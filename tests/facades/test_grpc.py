@@ -15,6 +15,9 @@ from flyteidl.cacheservice.cacheservice_pb2_grpc import CacheServiceStub
 from flyteidl.core.literals_pb2 import Literal
 from flyteidl.datacatalog import datacatalog_pb2 as pb
 from flyteidl.datacatalog.datacatalog_pb2_grpc import DataCatalogStub
+from flyteidl2.cacheservice import cacheservice_pb2 as base_pb
+from flyteidl2.cacheservice.v2 import cacheservice_pb2 as v2
+from flyteidl2.cacheservice.v2.cacheservice_pb2_grpc import CacheServiceStub as CacheService2Stub
 from grpc_health.v1 import health_pb2
 from grpc_health.v1.health_pb2_grpc import HealthStub
 
@@ -347,6 +350,30 @@ def test_reservations_of_the_cache_service(cache):
     assert (claim("a").owner_id, claim("b").owner_id, claim("a").key) == ("a", "a", key)
     cache.ReleaseReservation(cache_pb.ReleaseReservationRequest(key=key, owner_id="a"))
     assert claim("b").owner_id == "b"
+
+
+def test_the_cache_service_of_flyte_2(channel):
+    stub, where = CacheService2Stub(channel), v2.Identifier(org="o", project="p", domain="d")
+    key = f"k/+={next(_numbers)}"
+
+    def put(uri: str) -> v2.PutCacheRequest:
+        output = base_pb.CachedOutput(output_uri=uri)
+        return v2.PutCacheRequest(identifier=where, base_request=base_pb.PutCacheRequest(key=key, output=output))
+
+    asked = v2.GetCacheRequest(identifier=where, base_request=base_pb.GetCacheRequest(key=key))
+    assert refused(stub.Get, asked) is Code.NOT_FOUND
+    assert stub.Put(put("s3://elsewhere/o.pb")) == base_pb.PutCacheResponse()
+    assert refused(stub.Put, put("s3://elsewhere/2")) is Code.ALREADY_EXISTS
+    assert stub.Get(asked).output.output_uri == "s3://elsewhere/o.pb"
+    claim = base_pb.GetOrExtendReservationRequest(key=key, owner_id="a")
+    claim.heartbeat_interval.FromMilliseconds(500)
+    held = stub.GetOrExtendReservation(v2.GetOrExtendReservationRequest(identifier=where, base_request=claim))
+    assert (held.reservation.owner_id, held.reservation.heartbeat_interval.ToMilliseconds()) == ("a", 500)
+    released = base_pb.ReleaseReservationRequest(key=key, owner_id="a")
+    stub.ReleaseReservation(v2.ReleaseReservationRequest(identifier=where, base_request=released))
+    stub.Delete(v2.DeleteCacheRequest(identifier=where, base_request=base_pb.DeleteCacheRequest(key=key)))
+    assert refused(stub.Get, asked) is Code.NOT_FOUND
+    assert refused(stub.Get, v2.GetCacheRequest()) is Code.INVALID_ARGUMENT
 
 
 def test_what_is_too_large_is_refused(cache):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gRPC server: both services and the health check, on a port of its own."""
+"""The gRPC server: three services and the health check, on a port of its own."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from flyteidl.datacatalog.datacatalog_pb2_grpc import add_DataCatalogServicer_to
 from grpc_health.v1 import health, health_pb2, health_pb2_grpc
 
 from lakehouse.core.errors import PortInUse
-from lakehouse.facades.cache.grpc_side import cache_service, datacatalog
+from lakehouse.facades.cache.grpc_side import cache_service, datacatalog, flyte2
 from lakehouse.facades.cache.grpc_side.answering import Answering
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LIMIT = 6 * 1024 * 1024
 """Most bytes of a message."""
-SERVICES = ("", datacatalog.NAME, cache_service.NAME)
+SERVICES = ("", datacatalog.NAME, cache_service.NAME, flyte2.NAME)
 
 
 class GrpcServer:
@@ -41,6 +41,7 @@ class GrpcServer:
         self._health = health.aio.HealthServicer()
         add_DataCatalogServicer_to_server(datacatalog.CatalogServicer(catalog, cache, self._answering), self._server)
         add_CacheServiceServicer_to_server(cache_service.CacheServicer(cache, self._answering), self._server)
+        self._server.add_generic_rpc_handlers((flyte2.flyte2_handler(cache, self._answering),))
         health_pb2_grpc.add_HealthServicer_to_server(self._health, self._server)
 
     async def start(self, host: str, port: int) -> int:
