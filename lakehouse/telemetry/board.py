@@ -122,7 +122,7 @@ def _taken(folder: Path) -> int:
 
 
 def _reserve(file: int, size: int) -> None:
-    """Make a file so long, with room on the disk: a mapped page without any would end the process when it is written to.
+    """Make a file so long, with room on the disk: to write to a mapped page that has none would end the process.
 
     Raises OSError.
     """
