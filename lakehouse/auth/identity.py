@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from lakehouse.auth import sessions, tokens
 from lakehouse.auth.checker import AnyUser
 from lakehouse.core.clock import system_clock
-from lakehouse.core.errors import Unauthenticated
+from lakehouse.core.errors import InsufficientPermissions, Unauthenticated
 from lakehouse.core.ids import UserId
 from lakehouse.meta import users
 
@@ -132,7 +132,12 @@ class Authenticator:
         return tokens.issue(self._ring, user, now=self._clock(), seconds=seconds, access_key_id=access_key_id)
 
     def issue(self, user: User, *, seconds: int | None = None) -> tokens.Token:
-        """A token for a user who is known by other means."""
+        """A token for a user who is known by other means.
+
+        Raises InsufficientPermissions for one who came by a session or a narrowed key: the token would be neither.
+        """
+        if user.session or user.scope:
+            raise InsufficientPermissions("insufficient permissions: a narrowed key makes no login tokens")
         return tokens.issue(self._ring, user, now=self._clock(), seconds=seconds)
 
 

@@ -102,9 +102,12 @@ async def test_it_makes_nothing_that_is_wider(db, ring, directory, store, admin)
         await scoped_keys.create(directory, held, ["two"], read_only=False)
     with pytest.raises(Unauthenticated):
         await Authenticator(db, ring, store).login(made.access_key_id, made.secret_access_key)
-    session = sessions.create(ring, admin, now=NOW).credentials.user
+    session = msgspec.structs.replace(admin, session=True)
     with pytest.raises(InsufficientPermissions):
-        await scoped_keys.create(directory, msgspec.structs.replace(session, session=True), ["two"], read_only=False)
+        await scoped_keys.create(directory, session, ["two"], read_only=False)
+    for user in (held, session):
+        with pytest.raises(InsufficientPermissions):
+            Authenticator(db, ring, store).issue(user)
 
 
 async def test_it_is_a_key_pair_like_others(db, directory, admin) -> None:
