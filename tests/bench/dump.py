@@ -3,7 +3,7 @@
 
     python tests/bench/dump.py [COMMITS]
 
-One of a thousand commits has a branch. The store keeps the files of the dump in memory: what they weigh is printed.
+One of a thousand commits has a branch. Objects are in the embedded store, on disk.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from pathlib import Path
 from lakehouse.core.clock import random_token
 from lakehouse.core.ids import EMPTY_TREE, StagingToken
 from lakehouse.meta import commits, refs
-from lakehouse.objects.memory import MemoryStore
+from lakehouse.objects.local import open_local_store
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits.commit import make
 from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository
@@ -50,7 +50,8 @@ async def fill(lake, name: str, count: int) -> None:
 
 async def main(count: int) -> None:
     with tempfile.TemporaryDirectory() as folder:
-        store, clock = MemoryStore(), Hands()
+        clock = Hands()
+        store = await open_local_store(Path(folder) / "objects", clock=clock)
         lake = await open_lake(Path(folder) / "metadata.sqlite", objects=store, clock=clock)
         await create_repository(lake, RepositoryRequest(name="lake"))
         await fill(lake, "lake", count)
@@ -58,9 +59,8 @@ async def main(count: int) -> None:
         begun = time.perf_counter()
         dumped = await dump_refs(lake, "lake")
         seconds = time.perf_counter() - begun
-        weight = sum(len(data) for data, _ in store._objects.values()) / 2**20
         print(f"dump    {count:>9,} commits  {count / seconds:>9,.0f}/s")
-        print(f"peak memory {peak()} MiB, {before} before; the store holds {weight:.0f} MiB of it")
+        print(f"peak memory {peak()} MiB, {before} before")
         namespace = lake.place(await resolve.repository(lake, "lake")).uri
         await create_repository(lake, RepositoryRequest(name="again", bare=True, storage_namespace=namespace))
         before = peak()
@@ -71,6 +71,7 @@ async def main(count: int) -> None:
         print(f"peak memory {peak()} MiB, {before} before")
         await lake.background.drain()
         await lake.db.close()
+        await store.close()
 
 
 if __name__ == "__main__":
