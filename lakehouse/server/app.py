@@ -8,6 +8,7 @@ signature go to the S3 side, `/api/v1` to the REST side, the rest to a few pages
 from __future__ import annotations
 
 import asyncio
+import math
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -227,7 +228,7 @@ class Application:
     def _begin_loops(self) -> None:
         """What runs beside requests for as long as the server does."""
         settings = self._config.facades
-        schedule = Schedule(every=int(settings.commit_every), changes=settings.commit_changes)
+        schedule = Schedule(every=math.ceil(settings.commit_every), changes=settings.commit_changes)
         loops = [
             sweep_for_ever(self._lake),
             resume_for_ever(self._lake, WORKS),

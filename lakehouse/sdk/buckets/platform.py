@@ -55,7 +55,6 @@ class Platform:
         self._endpoint = trimmed
         self._token = token
         self._pair = pair
-        self._retry = retry
         self._sleep = sleep
         self._opening = asyncio.Lock()
         self._clusters: dict[str, str] = {}
@@ -164,19 +163,19 @@ class Platform:
         attempt = 0
         while True:
             attempt += 1
-            more = attempt < self._retry.attempts
+            more = attempt < self.retry.attempts
             try:
                 response = await self._http.request(method, url, content=content, headers=sent)
             except httpx2.TransportError as error:
                 if not more or method == "POST":
                     raise Unavailable(f"cannot reach {self._endpoint}: {error!r}") from error
-                await self._sleep(self._retry.delay(attempt))
+                await self._sleep(self.retry.delay(attempt))
                 continue
             if response.status_code < 400:
                 return response
             if not more or response.status_code not in STATUSES:
                 raise _error(response)
-            await self._sleep(self._retry.delay(attempt, retry_after=response.headers.get("retry-after")))
+            await self._sleep(self.retry.delay(attempt, retry_after=response.headers.get("retry-after")))
 
 
 def user_of(token: str) -> str:

@@ -14,6 +14,7 @@ from lakehouse.core.records import RefKind, RepositoryState
 from lakehouse.meta import refs, repositories, staging
 from lakehouse.versioning import resolve
 from lakehouse.versioning.objects.listing import Query, list_objects
+from lakehouse.versioning.protection import require_not_read_only
 from lakehouse.versioning.refs.repositories import delete_repository
 
 if TYPE_CHECKING:
@@ -27,10 +28,12 @@ if TYPE_CHECKING:
 async def delete_emptied(lake: Lake, name: str, *, also: Sequence[Statement] = ()) -> None:
     """Delete a repository whose default branch shows nothing and is the only ref; `also` in the same transaction.
 
-    Raises RepositoryNotFound, RepositoryNotEmpty (and then nothing is changed), and what `also` refuses with.
+    Raises RepositoryNotFound, ReadOnlyRepository, RepositoryNotEmpty (and then nothing is changed), and what `also`
+    refuses with.
     """
     while True:
         repository = await resolve.repository(lake, name)
+        require_not_read_only(repository, force=False)
         branch = await _only_branch(lake, repository)
         _, page = await list_objects(lake, name, branch.name, Query(amount=1))
         if page.items:
