@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 SEPARATOR = "/"
+_Z85 = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ.-:+=^!/*?&<>()[]{}@%$#"
+"""Base 85 of ZeroMQ (RFC 32/Z85)."""
 
 
 def _bytes(value: Any) -> bytes:
@@ -68,6 +70,32 @@ def _yaml_unmarshal(text: Any) -> Any:
 
 def _url_decode(text: Any) -> bytes:
     return base64.b64decode(_bytes(text), altchars=b"-_", validate=True)
+
+
+def _z85_encode(data: Any) -> str:
+    raw = _bytes(data)
+    if len(raw) % 4:
+        raise ValueError("z85 takes a multiple of 4 bytes")
+    made = []
+    for start in range(0, len(raw), 4):
+        number = int.from_bytes(raw[start : start + 4], "big")
+        made += [_Z85[number // 85**place % 85] for place in (4, 3, 2, 1, 0)]
+    return "".join(made)
+
+
+def _z85_decode(text: Any) -> bytes:
+    written = _text(text)
+    if len(written) % 5:
+        raise ValueError("z85 is a multiple of 5 characters")
+    made = b""
+    for start in range(0, len(written), 5):
+        number = 0
+        for character in written[start : start + 5]:
+            number = number * 85 + _Z85.index(character)
+        if number >> 32:
+            raise ValueError("these 5 characters are no z85")
+        made += number.to_bytes(4, "big")
+    return made
 
 
 # -- crypto ------------------------------------------------------------------------------------------------------------
@@ -175,6 +203,7 @@ MODULES: dict[str, dict[str, Callable[..., Any]]] = {
         "url_decode": _url_decode,
     },
     "hex": {"encode": lambda data: _bytes(data).hex(), "decode": lambda text: bytes.fromhex(_text(text))},
+    "z85": {"encode": _z85_encode, "decode": _z85_decode},
     "hmac": {"sign_sha256": _sign("sha256"), "sign_sha1": _sign("sha1")},
     "sha256": {"digest": _digest("sha256")},
     "md5": {"digest": _digest("md5")},

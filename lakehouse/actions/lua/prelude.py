@@ -69,6 +69,7 @@ local modules = {
   ["encoding/yaml"] = module("yaml", "marshal", "unmarshal"),
   ["encoding/base64"] = module("base64", "encode", "decode", "url_encode", "url_decode"),
   ["encoding/hex"] = module("hex", "encode", "decode"),
+  ["encoding/z85"] = module("z85", "encode", "decode"),
   ["crypto/hmac"] = module("hmac", "sign_sha256", "sign_sha1"),
   ["crypto/sha256"] = module("sha256", "digest"),
   ["crypto/md5"] = module("md5", "digest"),

@@ -162,9 +162,8 @@ async def test_a_script_that_takes_too_much_is_ended(script: str, error: str) ->
 
 
 async def test_a_script_that_takes_too_long_is_ended() -> None:
-    error, output = await ran('print("on"); require("time").sleep(60e9)', timeout="500ms")
+    error, _ = await ran('require("time").sleep(600e9)', timeout="500ms")
     assert error == "the script did not end within 0.5 seconds"
-    assert output == "on"
 
 
 async def test_output_is_cut() -> None:
@@ -187,6 +186,9 @@ async def test_the_library() -> None:
         print((yaml.marshal({list = {1, 2}, name = "x"}):gsub("\n", "|")), yaml.unmarshal("a: [1, two]").a[2])
         local hex, base64 = require("encoding/hex"), require("encoding/base64")
         print(hex.encode("\255\0a"), #hex.decode("ff0061"), base64.encode("\255\0"), base64.url_encode("\255\254"))
+        local z85 = require("encoding/z85")
+        print(z85.encode(hex.decode("864fd26fb559f75b")), hex.encode(z85.decode("HelloWorld")))
+        print(pcall(z85.decode, "#####"))
         print(base64.decode("AP8=") == "\0\255", base64.url_decode("__4=") == "\255\254")
         print(hex.encode(require("crypto/sha256").digest("abc")):sub(1, 8))
         print(hex.encode(require("crypto/md5").digest("abc")):sub(1, 8))
@@ -212,6 +214,8 @@ async def test_the_library() -> None:
         '{"a":[1,2.5,{}],"b":[],"é":"ü"}\t[]',
         "list:|- 1|- 2|name: x|\ttwo",
         "ff0061\t3\t/wA=\t__4=",
+        "HelloWorld\t864fd26fb559f75b",
+        "false\tthese 5 characters are no z85",
         "true\ttrue",
         "ba7816bf",
         "90015098",
