@@ -51,6 +51,21 @@ def test_everybody_may_read(lake, http, public):
     assert http.head(f"{lake.endpoint}/s3/{public}/absent").status_code == 404
 
 
+def test_a_cookie_takes_nothing_away(lake, http, public, private):
+    """A user who is logged in and may read nothing opens a public link as everybody does."""
+    lake.post("/auth/users", {"id": "visitor"})
+    pair = lake.rest.post("/auth/users/visitor/credentials").json()
+    body = {name: pair[name] for name in ("access_key_id", "secret_access_key")}
+    token = lake.rest.post("/auth/login", json=body).json()["token"]
+    cookie = {"cookie": f"internal_auth_session={token}"}
+    assert http.get(f"{lake.endpoint}/s3/{public}/dir/a%20b.html", headers=cookie).content == b"<b>hello</b>"
+    assert http.get(f"{lake.endpoint}/s3/{public}/dir/a%20b.html", headers={"cookie": "x=y"}).status_code == 200
+    for path in (f"{private}/dir/a%20b.html", f"{public}?list-type=2", f"{public}/dir/a%20b.html?tagging"):
+        assert told(http.get(f"{lake.endpoint}/s3/{path}", headers=cookie)) == ACCESS_DENIED
+    signed = {"authorization": f"Bearer {token}"}
+    assert told(http.get(f"{lake.endpoint}/s3/{public}/dir/a%20b.html", headers=signed)) == ACCESS_DENIED
+
+
 def test_public_is_reading_objects_and_nothing_else(lake, http, public):
     base = f"{lake.endpoint}/s3/{public}"
     for method, path in (

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from lakehouse.core.errors import RepositoryNotFound
 from lakehouse.s3.answer import Answer
 from lakehouse.s3.errors import S3Error
@@ -33,6 +35,7 @@ from lakehouse.s3.repository.put_object import put_object
 from lakehouse.s3.repository.upload_part import upload_part
 from lakehouse.s3.repository.upload_part_copy import upload_part_copy
 from lakehouse.s3.routes import SUBRESOURCES
+from lakehouse.s3.sigv4 import is_unsigned
 from lakehouse.versioning import resolve
 
 if TYPE_CHECKING:
@@ -87,7 +90,10 @@ async def serve_repository(gateway: Gateway, request: S3Request, user: User | No
     Raises S3Error, LakehouseError.
     """
     asked = await ask(gateway, request, user, repository=request.bucket, key=request.key)
-    if user is None and not _is_public(asked):
+    if request.takes_unsigned and is_unsigned(request) and _is_public(asked):
+        # Whoever has a cookie along, a browser's user without rights here, sees what everybody does.
+        asked = msgspec.structs.replace(asked, user=None)
+    elif user is None:
         raise S3Error("AccessDenied", "Access Denied.")
     operation = find_operation(request)
     request.operation = operation.__name__
