@@ -25,7 +25,7 @@ from lakehouse.objects.local_check import check_files
 from lakehouse.objects.local_file import Label, Written, path_of
 from lakehouse.objects.local_index import Index, Row
 from lakehouse.objects.local_layout import Process, prepare
-from lakehouse.objects.local_read import FileBody, SpanBody, read_cached, read_disk
+from lakehouse.objects.local_read import FileBody, SpanBody, read_and_close, read_cached
 from lakehouse.objects.local_sweep import restore_index, sweep
 from lakehouse.objects.local_uploads import LocalUploads
 from lakehouse.objects.local_write import Files, Span
@@ -129,7 +129,7 @@ class LocalStore:
                 return ObjectReader(row.info, start, length, body)
             data = read_cached(file, row.start + start, length) if length else b""
             if data is None:
-                data = await self._files.thread(read_disk, os.dup(file), row.start + start, length)
+                data = await self._files.thread(read_and_close, os.dup(file), row.start + start, length)
             return ObjectReader(row.info, start, length, ChunkBody(data))
         finally:
             if file >= 0:

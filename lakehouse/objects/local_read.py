@@ -77,7 +77,7 @@ class FileBody:
             # A copy of the descriptor: the thread may still read after this stream was cancelled and closed.
             copy = os.dup(self._file)
             loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(self._executor, _read_and_close, copy, self._at, length)
+            data = await loop.run_in_executor(self._executor, read_and_close, copy, self._at, length)
         self._at += length
         if self._at >= self._end:
             await self.aclose()
@@ -94,7 +94,8 @@ class FileBody:
             os.close(self._file)
 
 
-def _read_and_close(file: int, offset: int, length: int) -> bytes:
+def read_and_close(file: int, offset: int, length: int) -> bytes:
+    """As `read_disk`, of a descriptor that nobody else closes."""
     try:
         return read_disk(file, offset, length)
     finally:

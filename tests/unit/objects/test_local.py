@@ -254,3 +254,29 @@ async def test_small_bodies_take_one_visit_to_a_thread(tmp_path, monkeypatch):
     await store.put(at("k"), bytes(local_write.SMALL))
     assert len(visits) == 1
     await store.close()
+
+
+def open_files() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def test_reads_of_the_disk_leave_no_file_open(tmp_path) -> None:
+    """Small objects whose pages the system has let go of: read on a thread, from a descriptor of its own."""
+    store = await open_local_store(tmp_path)
+    try:
+        places = [Location("b", f"k/{number}") for number in range(30)]
+        for place in places:
+            await store.put(place, b"x" * 10_000)
+        for place in places:  # threads come to life
+            await (await store.get(place)).read()
+        before = open_files()
+        for path in (tmp_path / "objects").rglob("*"):
+            if path.is_file():
+                file = os.open(path, os.O_RDONLY)
+                os.posix_fadvise(file, 0, 0, os.POSIX_FADV_DONTNEED)
+                os.close(file)
+        for place in places:
+            assert await (await store.get(place)).read() == b"x" * 10_000
+        assert open_files() == before
+    finally:
+        await store.close()
