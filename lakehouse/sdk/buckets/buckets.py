@@ -79,9 +79,11 @@ def streamed(
 class Buckets:
     """The buckets of a platform, and the blobs in them."""
 
-    def __init__(self, platform: Platform, http: httpx2.AsyncClient) -> None:
+    def __init__(self, platform: Platform, http: httpx2.AsyncClient, *, direct: bool = True) -> None:
+        """`direct`: connections besides those of `http` may be made."""
         self._platform = platform
         self._http = http
+        self._direct = direct
         self._stores: dict[str, S3Bucket] = {}
 
     # -- buckets -------------------------------------------------------------------------------------------------------
@@ -462,7 +464,9 @@ class Buckets:
             async def mint() -> records.BucketCredentials:
                 return await self.request_tmp_credentials(bucket.id, bucket.cluster_name)
 
-            found = self._stores[bucket.id] = S3Bucket(self._http, mint, retry=self._platform.retry)
+            found = self._stores[bucket.id] = S3Bucket(
+                self._http, mint, retry=self._platform.retry, direct=self._direct
+            )
         return found
 
     async def _entries(self, bucket: Bucket, prefix: str, *, recursive: bool) -> AsyncIterator[BucketEntry]:

@@ -52,7 +52,7 @@ class BucketsClient:
             transport=transport,
         )
         platform = Platform(self._http, endpoint, token=token, pair=pair, retry=retry or Retry())
-        self.buckets = Buckets(platform, self._http)
+        self.buckets = Buckets(platform, self._http, direct=transport is None)
 
     async def aclose(self) -> None:
         """Let go of the connections."""

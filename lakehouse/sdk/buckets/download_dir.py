@@ -9,13 +9,14 @@ from __future__ import annotations
 import asyncio
 import errno
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from yarl import URL
 
 from lakehouse.core.errors import ResourceNotFound
 from lakehouse.sdk.buckets.local import make_folder, refuse_folder
 from lakehouse.sdk.buckets.progress import StorageProgressFail
+from lakehouse.sdk.buckets.receive import LEAST, receive
 from lakehouse.sdk.buckets.transfer import Folder, Wish, Workers, one_file, workers
 from lakehouse.sdk.buckets.upload_dir import is_dir
 from lakehouse.sdk.buckets.uris import joined
@@ -33,22 +34,39 @@ _GATHERED = 2**20
 """Bytes that are written to a file at once."""
 
 
-async def get_file(bucket: S3Bucket, key: str, path: Path, *, offset: int, step: Callable[[int], object]) -> None:
-    """Write a blob to a file: all of it, or what follows `offset` bytes that the file has already."""
-    done, held = 0, bytearray()
-    async with bucket.get(key, offset) as pieces:
-        with path.open("r+b" if offset else "wb") as file:
-            file.seek(offset)
-            async for piece in pieces:
-                held += piece
-                if len(held) >= _GATHERED:
-                    await asyncio.to_thread(file.write, held)
-                    done += len(held)
-                    held = bytearray()
-                    step(done)
-            file.write(held)
-            if held or not done:
-                step(done + len(held))
+async def get_file(
+    bucket: S3Bucket, key: str, path: Path, *, offset: int, size: int, step: Callable[[int], object]
+) -> None:
+    """Write a blob to a file: all of its `size` bytes, or what follows `offset` bytes that the file has already.
+
+    The file is written from the front, so that a download that breaks off can be continued.
+    """
+    done = 0
+    with path.open("r+b" if offset else "wb") as file:
+        file.seek(offset)
+        if size - offset >= LEAST and (request := await bucket.plain_request(key, offset)) is not None:
+            done, whole = await receive(request, file, patience=bucket.timeout, step=step)
+            if whole:
+                return
+        await _get_rest(bucket, key, file, offset=offset, done=done, step=step)
+
+
+async def _get_rest(
+    bucket: S3Bucket, key: str, file: BinaryIO, *, offset: int, done: int, step: Callable[[int], object]
+) -> None:
+    """Write what follows the first `offset + done` bytes."""
+    held = bytearray()
+    async with bucket.get(key, offset + done) as pieces:
+        async for piece in pieces:
+            held += piece
+            if len(held) >= _GATHERED:
+                await asyncio.to_thread(file.write, held)
+                done += len(held)
+                held = bytearray()
+                step(done)
+    file.write(held)
+    if held or not done:
+        step(done + len(held))
 
 
 async def download_file(
@@ -74,7 +92,7 @@ async def download_file(
         size=there.size,
         begun=offset,
         progress=progress,
-        move=lambda step: get_file(bucket, key, dst, offset=offset, step=step),
+        move=lambda step: get_file(bucket, key, dst, offset=offset, size=there.size, step=step),
     )
 
 
@@ -154,7 +172,7 @@ class DirDownload:
             size=blob.size,
             begun=offset,
             progress=self._progress,
-            move=lambda step: get_file(self._bucket, blob.key, dst, offset=offset, step=step),
+            move=lambda step: get_file(self._bucket, blob.key, dst, offset=offset, size=blob.size, step=step),
         )
         await self._workers.begin(folder, work)
 

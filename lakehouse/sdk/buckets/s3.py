@@ -31,6 +31,7 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.sigv4 import UNSIGNED_PAYLOAD, SigningKeys, encode_path, host_header, sign_headers
 from lakehouse.sdk.buckets.listing import Listing, error_in, parse_listing, refusals_in, upload_id_in
+from lakehouse.sdk.buckets.receive import PlainRequest, is_direct
 from lakehouse.sdk.retry import STATUSES, Retry
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 RENEW = 600
 """Seconds before their end at which credentials are renewed."""
 _OK = 400
+PARTIAL = 206
 _EXPIRED = ("ExpiredToken", "TokenRefreshRequired")
 _ENDPOINT = "https://s3.{region}.amazonaws.com"
 
@@ -64,18 +66,26 @@ class S3Bucket:
         retry: Retry,
         clock: Callable[[], float] = time.time,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        direct: bool = True,
     ) -> None:
+        """`direct`: connections besides those of `http` may be made."""
         self._http = http
         self._mint = mint
         self._retry = retry
         self._clock = clock
         self._sleep = sleep
+        self._direct = direct
         self._held: Mapping[str, str] | None = None
         self._until = 0.0
         self._minting = asyncio.Lock()
         self._keys = SigningKeys()
         self.ahead = 0.0
         """Seconds that the store's clock is ahead of ours, by its last answer."""
+
+    @property
+    def timeout(self) -> float:
+        """Seconds to wait for each step of an answer."""
+        return self._http.timeout.read or 60.0
 
     async def head(self, key: str) -> Head:
         """Raises ResourceNotFound."""
@@ -122,11 +132,22 @@ class S3Bucket:
         extra = {"range": f"bytes={offset}-"} if offset else {}
         response = await self._send("GET", _named(key), headers=extra, stream=True)
         try:
+            if offset and response.status_code != PARTIAL:
+                raise Unavailable(f"the store sent all of {key}, not what follows {offset} bytes")
             yield response.aiter_raw()
         except httpx2.TransportError as error:
             raise Unavailable(f"the connection broke while {key} was read: {error!r}") from error
         finally:
             await response.aclose()
+
+    async def plain_request(self, key: str, offset: int) -> PlainRequest | None:
+        """The request for a blob's bytes from `offset` on, where it can be sent without TLS and proxy; else None."""
+        extra = {"range": f"bytes={offset}-"} if offset else {}
+        request = self._request(await self._credentials(), "GET", _named(key), query=(), headers=extra, body=None)
+        host, port = request.url.host, request.url.port or 80
+        if request.url.scheme != "http" or not self._direct or not is_direct(host):
+            return None
+        return PlainRequest(host, port, request.extensions["target"], dict(request.headers))
 
     async def begin_parts(self, key: str) -> str:
         """An upload in parts; its id."""
