@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from lakehouse.wire.buckets import OPERATIONS
 from tests.compat.environments import interpreter
 from tests.docs.test_tutorial import blocks, run, steps
 from tests.running import running_server
@@ -57,3 +58,8 @@ def test_the_example_for_the_published_clients(tmp_path: Path) -> None:
             check=False,
         )
     assert (done.returncode, done.stdout) == (0, printed), done.stderr
+
+
+def test_every_request_is_in_the_table() -> None:
+    rows = [f"| `{one.method} {one.path}` | {one.summary} |" for one in OPERATIONS]
+    assert [line for line in PAGE.read_text().splitlines() if line.startswith(("| `GET", "| `P", "| `D"))] == rows
