@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from datetime import datetime
@@ -11,6 +12,7 @@ import pytest
 
 from lakehouse.config.model import Facades, Secret
 from lakehouse.facades.buckets.names import another_repository_name, bucket_name, repository_name
+from lakehouse.meta import buckets as rows
 from tests.api.conftest import KEY, SECRET, Hands, started
 from tests.api.people import allow, made
 from tests.api.platform import (
@@ -402,6 +404,9 @@ async def test_credentials_of_imported_buckets_are_encrypted_and_follow_the_secr
         try:
             async with with_token(server, await token_of(server, KEY, SECRET)) as client:
                 assert (await keys_of(client, "there"))["k"] == "hidden-words"
+            lake, ring = server.application._lake, server.application._facades._parts.ring
+            while await rows.not_under(lake.db, ring.current, after=""):
+                await asyncio.sleep(0)
         finally:
             await server.application.stop()
 
