@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 SMALL = 8 * 1024 * 1024
 """Bytes of a part that is gathered in memory."""
 _EXPIRES = 3600
+_RANGE = re.compile(r"bytes (\d{1,18})-")
 
 
 class MinioUploads:
@@ -168,7 +170,21 @@ class MinioUploads:
         return there
 
     async def part_of(self, location: Location, number: int) -> ObjectPart | None:
-        raise Unsupported("this store does not tell where the parts of an object lie")
+        first = await self._part_of(location, 1)
+        if number == 1 or not first.count:
+            return first if number == 1 else None
+        return await self._part_of(location, number) if number <= first.count else None
+
+    async def _part_of(self, location: Location, number: int) -> ObjectPart:
+        """A part that is there, as the store tells it. Raises Unsupported when it does not."""
+        headers = (await self._call("HEAD", location, {"partNumber": str(number)})).headers
+        etag, size = headers.get("etag", "").strip('"'), int(headers.get("content-length", "0"))
+        count, told = headers.get("x-amz-mp-parts-count", ""), _RANGE.match(headers.get("content-range", ""))
+        if count.isdigit() and told is not None:
+            return ObjectPart(int(told[1]), size, int(count), etag)
+        if count or "-" in etag:
+            raise Unsupported("this store does not tell where the parts of an object lie")
+        return ObjectPart(0, size, 0, etag)
 
     async def abort(self, location: Location, upload: str) -> None:
         await self._call("DELETE", location, {"uploadId": upload})

@@ -19,7 +19,6 @@ from lakehouse.core.errors import (
     PartTooSmall,
     PreconditionFailed,
     StoredObjectNotFound,
-    Unsupported,
     UploadNotFound,
 )
 from lakehouse.objects.local import LocalStore
@@ -37,6 +36,7 @@ MOTO_DIFFERS = {
     "test_parts_that_do_not_fit": "it does not mind the order of parts",
     "test_an_upload_that_is_given_up": "it breaks on uploads that are gone",
     "test_unfinished_uploads_are_listed": "its uploads all begin in 2010",
+    "test_parts_of_a_finished_object": "it breaks on HEAD with the number of a part",
 }
 
 
@@ -182,12 +182,8 @@ async def test_parts_of_a_finished_object(store):
     ]
     whole = await store.uploads.complete(at("k"), upload, [(2, etags[0]), (5, etags[1])])
     await store.put(at("one"), b"12345")
-    if not isinstance(store, LocalStore):
-        with pytest.raises(Unsupported):
-            await store.uploads.part_of(at("k"), 1)
-        return
     await store.copy(at("k"), at("copy"))
-    for key in ("k", "copy"):
+    for key in ("k", "copy"):  # stores that are not ours may put a copy in one piece
         assert await store.uploads.part_of(at(key), 1) == ObjectPart(0, LEAST, 2, whole.etag)
         assert await store.uploads.part_of(at(key), 2) == ObjectPart(LEAST, 3, 2, whole.etag)
         assert await store.uploads.part_of(at(key), 3) is None
