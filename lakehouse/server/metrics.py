@@ -24,7 +24,7 @@ from lakehouse.objects.metered import CALLS, OUTCOMES, StoreFigures
 from lakehouse.s3 import routes
 from lakehouse.s3.repository import serve
 from lakehouse.server.protocol import Traffic
-from lakehouse.telemetry.board import Board
+from lakehouse.telemetry.board import Board, own_sheet
 from lakehouse.telemetry.exposition import exposition
 from lakehouse.telemetry.metrics import Metrics
 from lakehouse.telemetry.requests import Requests
@@ -87,10 +87,9 @@ class ServerMetrics:
         self._beat = asyncio.get_running_loop().create_task(self._for_ever())
 
     async def page(self) -> bytes:
-        """The figures of all processes, as Prometheus reads them."""
-        if self._board is None:
-            return b""
-        return await asyncio.to_thread(exposition, self._board.sheets())
+        """The figures of all processes, as Prometheus reads them; of this one alone where they are not published."""
+        sheets = [own_sheet(self.metrics)] if self._board is None else self._board.sheets()
+        return await asyncio.to_thread(exposition, sheets)
 
     def stop(self) -> None:
         """Let go of the file."""

@@ -86,7 +86,7 @@ class Board:
     def sheets(self) -> list[Sheet]:
         """What all processes have put up, this one first."""
         self.beat()
-        own = Sheet(list(self._metrics.families.values()), memoryview(bytes(self._cells)).cast("d"), alive=True)
+        own = own_sheet(self._metrics)
         mine = os.fstat(self._file).st_ino
         others = [
             sheet
@@ -102,6 +102,12 @@ class Board:
         self._cells.release()
         self._map.close()
         os.close(self._file)
+
+
+def own_sheet(metrics: Metrics) -> Sheet:
+    """What this process has counted, as it is now."""
+    metrics.sampled()
+    return Sheet(list(metrics.families.values()), memoryview(bytes(metrics.cells)).cast("d"), alive=True)
 
 
 def _start(description: int) -> int:

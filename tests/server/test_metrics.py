@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import urllib.error
 import urllib.request
@@ -99,6 +100,23 @@ def test_counters_go_on_after_a_restart(tmp_path):
             found = scrape(f"{server.url}/metrics")
             assert found["lakehouse_rest_requests_total operation=health_check,status=2xx"] == rounds
             assert found["lakehouse_workers"] == 1
+
+
+async def _unpublished(folder) -> bytes:
+    metrics = store_metrics()
+    (folder / "metrics").write_text("in the way")
+    await metrics.start(folder)
+    metrics.observer("s3")("get_object", 200, 0.1)
+    try:
+        return await metrics.page()
+    finally:
+        metrics.stop()
+
+
+def test_a_disk_that_refuses_leaves_a_process_its_own(tmp_path):
+    found = samples(asyncio.run(_unpublished(tmp_path)).decode())
+    assert found["lakehouse_s3_requests_total operation=get_object,status=2xx"] == 1
+    assert found["lakehouse_workers"] == 1
 
 
 def test_the_store_alone(tmp_path):
