@@ -115,11 +115,11 @@ class Writer:
             body = f"{self._own} {turn} ".encode() * (20 + turn % 100)
             await (self._upload if turn % 2 else self._link)(path, body)
             await self._look(path, body)
-            if turn % 5 == 4:
+            if turn % 5 == 2:
                 await self._delete(path)
-            if turn % 6 == 5:
+            if turn % 6 == 1:
                 await self._commit("main")
-            if turn % 20 == 19:
+            if turn % 20 == 3:
                 await self._branch(f"{self._own}-{turn}")
             turn += 1
 

@@ -14,7 +14,7 @@ def test_seconds(tmp_path, workers):
     assert report.failures == []
     assert report.after.files <= report.before.files + 4 * workers  # threads that read came to life, each with a file
     assert report.written["link"] > 0
-    assert report.written["commit"] > 0
+    assert report.written["commit"] > 0  # every writer commits after its second object
     assert report.read > 0
 
 
