@@ -7,6 +7,8 @@ import configparser
 import json
 import re
 import shlex
+import shutil
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -211,3 +213,18 @@ def test_the_timer_runs_a_command_that_is_there() -> None:
     assert service["User"] == systemd_unit()["Service"]["User"]
     assert service["Type"] == "oneshot"
     assert "Unit=lakehouse-gc.service" in (folder / "lakehouse-gc.timer").read_text()
+
+
+@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="there is no systemd-analyze here")
+def test_systemd_understands_the_units(tmp_path: Path) -> None:
+    for unit in UNIT.parent.iterdir():
+        text = unit.read_text().replace("/opt/lakehouse/bin/lakehouse", "/bin/true")
+        (tmp_path / unit.name).write_text(text)
+    done = subprocess.run(
+        ["systemd-analyze", "verify", *sorted(map(str, tmp_path.iterdir()))],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, [line for line in done.stderr.splitlines() if "lakehouse" in line]) == (0, [])
