@@ -25,6 +25,8 @@ Row = tuple[bytes, bytes]
 
 PATHS = 250
 """Paths of a page, at most: a lookup decodes one page, in some microseconds."""
+BYTES = 256 * 1024
+"""Bytes of a page, about, where the values are so large that it has fewer paths."""
 _TOKENS = 100
 """Tokens that one statement looks into."""
 _PAGES = (
@@ -44,7 +46,9 @@ def put(token: StagingToken, rows: Sequence[Row]) -> list[Statement]:
     """Store (path, value), ascending by path, under a token whose paths so far are all less."""
     if not rows:
         return []
-    pages = [rows[at : at + PATHS] for at in range(0, len(rows), PATHS)]
+    size = sum([len(path) + len(value) for path, value in rows])
+    paths = max(1, min(PATHS, BYTES * len(rows) // size))
+    pages = [rows[at : at + paths] for at in range(0, len(rows), paths)]
     return [
         Statement(
             "insert into staged_pages(token, first, paths, body) values (?, ?, ?, ?)",

@@ -36,7 +36,9 @@ if TYPE_CHECKING:
 PUBLISH_ABOVE = 1000
 """Rows of an atomic batch that still go to the branch's own staging area."""
 HELD = 10_000
-"""Rows of an atomic batch that are held in memory, and go in one transaction: some MiB."""
+"""Rows of an atomic batch that are held in memory, and go in one transaction."""
+HELD_BYTES = 8 << 20
+"""Bytes of their entries: three times what they mostly have, for those with much metadata."""
 SLICE = 100
 """Links that are judged without a pause: half a millisecond, so that single requests get their turn."""
 _RELATIVE = int(AddressKind.RELATIVE)
@@ -78,6 +80,7 @@ class Batch:
         self._last = b""
         """The last path under the newest private token."""
         self._held: dict[bytes, bytes] = {}
+        self._weight = 0
         self._epoch: int | None = None
         self._with_token: Link | None = None
         self._epochs: dict[str, int] = {}
@@ -243,18 +246,21 @@ class Batch:
 
     async def _hold(self, rows: dict[bytes, bytes]) -> None:
         """Hold rows back; store what is held while the next items are read: one run is under way at most."""
-        if self._held and len(self._held) + len(rows) > HELD:
+        weight = sum(map(len, rows.values()))
+        if self._held and (len(self._held) + len(rows) > HELD or self._weight + weight > HELD_BYTES):
             await self._stored()
             before = len(self._private)
             token, run = self._next_run()
             store = self._store(token, run, reserve=len(self._private) > before)
             self._storing = asyncio.get_running_loop().create_task(store)
         self._held.update(rows)
+        self._weight += weight
 
     def _next_run(self) -> tuple[StagingToken, list[tuple[bytes, bytes]]]:
         """What is held, which is not nothing, in order; and its token: a fresh one, unless it follows all before."""
         run = sorted(self._held.items())
         self._held.clear()
+        self._weight = 0
         if not self._private or run[0][0] <= self._last:
             self._private.insert(0, StagingToken(random_token()))
         self._last = run[-1][0]

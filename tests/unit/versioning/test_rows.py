@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from random import Random
 
+import msgspec
 import pytest
 
 from lakehouse.core.errors import LinkAddressExpired, StagingMoved
@@ -314,6 +315,21 @@ async def test_what_was_staged_in_pages_is_read_as_rows_are(lake, repo, short_ru
     lake.clock.now += 700
     await sweeping.sweep(lake)
     assert await left_over(lake) == []
+
+
+async def test_large_entries_are_held_and_staged_by_their_bytes(lake, repo, short_runs, monkeypatch):
+    monkeypatch.setattr(batches, "HELD", 1000)
+    monkeypatch.setattr(batches, "HELD_BYTES", 4000)
+    monkeypatch.setattr(staged_pages, "BYTES", 2000)
+    batch, links = await open_with(lake, repo, 12)
+    large = [msgspec.structs.replace(link, metadata={"k": "v" * 900}) for link in links]
+    for at in range(0, 12, 2):
+        await batch.add(by_column(large[at : at + 2]))
+    await batch.finish()
+    [(pages,)] = await lake.db.all("select count(*) from staged_pages where paths <= 2")
+    assert pages >= 6
+    assert len(await sealed_of(lake, repo)) == 1
+    assert len(await shown(lake, repo, "main")) == 12
 
 
 async def test_a_batch_in_order_needs_one_token(lake, repo, short_runs):
