@@ -65,7 +65,7 @@ async def page(db: Database, token: StagingToken, *, start: bytes, end: bytes, l
         bodies = await db.all(_PAGES, (token, token, at, at, end, most))
         for (body,) in bodies:
             paths, values = _decode(body)
-            begin, stop = bisect_left(paths, start), bisect_left(paths, end)
+            begin, stop = bisect_left(paths, at), bisect_left(paths, end)
             found += zip(paths[begin:stop], values[begin:stop], strict=True)
             at = successor(paths[-1])
         if len(found) >= limit or len(bodies) < most:

@@ -317,6 +317,26 @@ async def test_what_was_staged_in_pages_is_read_as_rows_are(lake, repo, short_ru
     assert await left_over(lake) == []
 
 
+async def test_pages_of_any_length_are_read_once(lake):
+    """A fold writes pages as short as they come: then one look at the table is not enough."""
+    random = Random(2)
+    paths = [b"p/%05d" % number for number in range(3000)]
+    at = 0
+    while at < len(paths):
+        size = random.choice([1, 2, 7, 130, 300])
+        await lake.db.apply(*staged_pages.put(9, [(path, b"v") for path in paths[at : at + size]]))
+        at += size
+    assert [row[0] async for page in rows.scan(lake.db, 9) for row in page] == paths
+    for _ in range(50):
+        start, end = sorted(random.sample(range(len(paths)), 2))
+        limit = random.choice([1, 5, 400, 1000, 2500])
+        found = await staged_pages.page(lake.db, 9, start=paths[start] + b"!", end=paths[end], limit=limit)
+        assert [path for path, _ in found] == paths[start + 1 : end][:limit]
+        held = await staged_pages.values(lake.db, [8, 9], paths[start])
+        assert held == {9: b"v"}
+        assert await staged_pages.values(lake.db, [8, 9], paths[start] + b"!") == {}
+
+
 async def test_large_entries_are_held_and_staged_by_their_bytes(lake, repo, short_runs, monkeypatch):
     monkeypatch.setattr(batches, "HELD", 1000)
     monkeypatch.setattr(batches, "HELD_BYTES", 4000)
