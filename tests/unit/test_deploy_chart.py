@@ -11,6 +11,7 @@ from typing import Any
 import click
 import jsonschema
 import pytest
+import yaml
 
 from lakehouse.cli.main import main
 from lakehouse.config.load import leaves
@@ -234,3 +235,24 @@ def test_panels_do_not_lie_on_each_other() -> None:
         assert not own & cells, panel["title"]
         assert place["x"] + place["w"] <= 24
         cells |= own
+
+
+# -- alarms ------------------------------------------------------------------------------------------------------------
+
+
+def test_alarms_are_on_figures_that_there_are() -> None:
+    known = figures()
+    rules = yaml.safe_load((ROOT / "deploy" / "prometheus" / "lakehouse.rules.yml").read_text())
+    [group] = rules["groups"]
+    assert len({rule["alert"] for rule in group["rules"]}) == len(group["rules"])
+    for rule in group["rules"]:
+        labels = set(re.findall(r"(\w+)=~?\"", rule["expr"])) - {"job", "__name__"}
+        for by in re.findall(r"by \(([^)]*)\)", rule["expr"]):
+            labels |= set(by.replace(" ", "").split(",")) - {"le", "instance"}
+        labels |= set(re.findall(r"\$labels\.(\w+)", rule["annotations"]["summary"])) - {"instance"}
+        names = named(rule["expr"], known)
+        assert names
+        for name in names:
+            family = known[re.sub(r"_(bucket|sum|count)$", "", name)]
+            assert labels <= set(family.labels), rule["alert"]
+        assert rule["labels"]["severity"] in {"warning", "critical"}
