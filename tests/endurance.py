@@ -117,9 +117,9 @@ class Writer:
             await self._look(path, body)
             if turn % 5 == 2:
                 await self._delete(path)
-            if turn % 6 == 1:
+            if turn % 30 == 1:
                 await self._commit("main")
-            if turn % 20 == 3:
+            if turn % 60 == 3:
                 await self._branch(f"{self._own}-{turn}")
             turn += 1
 
