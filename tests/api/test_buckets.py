@@ -416,3 +416,20 @@ def test_names_come_back() -> None:
         assert bucket_name(repository_name(name)) == name
         assert bucket_name(another_repository_name(name)) == name
         assert 3 <= len(another_repository_name(name)) <= 63
+
+
+@pytest.mark.parametrize("name", ["zoe@example.org", "Zoë O'Hara", "lakehouse"])
+async def test_projects_of_users_with_odd_names(server, api, name) -> None:
+    async with as_person(server, api, "Admins", name=fresh_bucket(name)) as (user, zoe):
+        [project] = (await made(zoe.get("/config"), 200))["projects"]
+        assert project["name"] == user
+        bucket = await new_bucket(zoe)
+        assert bucket["project_name"] == bucket["owner"] == user
+        for query in ({"owner": user}, {"org_name": "lakehouse", "project_name": user}):
+            assert await made(zoe.get(f"/buckets/{bucket['name']}", params=query), 200) == bucket
+        for path in (
+            f"lakehouse/{user}/{bucket['name']}/a/b",
+            f"lakehouse/{user}/{bucket['id']}",
+            f"{user}/{bucket['name']}",
+        ):
+            assert await made(zoe.get("/buckets/find/by_path", params={"path": path}), 200) == bucket

@@ -597,3 +597,29 @@ async def test_the_store_is_asked_again(server, bucket) -> None:
         for answers[:] in ([503] * 3, [0] * 3):
             with pytest.raises(errors.Unavailable):
                 await client.buckets.put_blob(bucket.id, "a", b"x")
+
+
+async def test_what_may_have_been_done_is_not_asked_for_again(server) -> None:
+    """A broken connection: credentials are asked for again, a bucket is not."""
+    broken = []
+    asked = []
+
+    class Flaky(httpx2.AsyncHTTPTransport):
+        async def handle_async_request(self, request):
+            asked.append((request.method, request.url.path.rpartition("/")[2]))
+            if broken and asked[-1][1] == broken[0]:
+                broken.pop()
+                raise httpx2.ReadError("gone")
+            return await super().handle_async_request(request)
+
+    pair = {"access_key_id": server.key, "secret_access_key": server.secret}
+    retry = msgspec.structs.replace(Retry(), base=0.0)
+    async with BucketsClient(server.url, **pair, retry=retry, transport=Flaky()) as client:
+        bucket = await client.buckets.create(next(_names))
+        for broken[:] in (["make_tmp_credentials"], ["config"]):
+            await client.buckets.request_tmp_credentials(bucket.id)
+        assert asked.count(("POST", "make_tmp_credentials")) == 3
+        broken[:] = ["buckets"]
+        with pytest.raises(errors.Unavailable):
+            await client.buckets.create(next(_names))
+        assert asked.count(("POST", "buckets")) == 2

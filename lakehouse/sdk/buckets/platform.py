@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _REST = "/api/v1"
+_COMPUTED = ("/login", "/make_tmp_credentials", "/sign_blob_url")
+"""What changes nothing though it is asked for by POST."""
 
 
 class Platform:
@@ -167,7 +169,8 @@ class Platform:
             try:
                 response = await self._http.request(method, url, content=content, headers=sent)
             except httpx2.TransportError as error:
-                if not more or method == "POST":
+                may_be_done = method == "POST" and not url.partition("?")[0].endswith(_COMPUTED)
+                if not more or (may_be_done and not isinstance(error, httpx2.ConnectError)):
                     raise Unavailable(f"cannot reach {self._endpoint}: {error!r}") from error
                 await self._sleep(self.retry.delay(attempt))
                 continue
