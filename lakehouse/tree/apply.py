@@ -59,7 +59,8 @@ async def apply(
 
     Keys ascend strictly over all pages; a page is best about 1,000 long. A tombstone over nothing is ignored, and so
     is an entry that is the `same` as the one there. All new nodes are durable when it returns; when it raises, some
-    nodes may be stored, which harms nothing. Raises DataDamaged, StorageFull, StorageUnavailable.
+    nodes may be stored, which harms nothing. Raises DataDamaged, StorageFull, StorageUnavailable; ValueError for a page
+    that does not follow the one before, which would make a tree that finds nothing.
     """
     applier = _Applier(store, root, same)
     async with Outbox(store) as outbox:
@@ -68,9 +69,13 @@ async def apply(
             if applier.pending >= _TOGETHER:
                 await outbox.send(applier.take())
 
+        last = b""
         async for page in changes:
             if page:
                 keys, values = zip(*page, strict=True)
+                if keys[0] <= last:
+                    raise ValueError(f"changes do not ascend: {keys[0]!r} after {last!r}")
+                last = keys[-1]
                 plan = applier.page(list(keys), list(values))
                 await run(store, plan, items=_work(page), between=send)
                 await send()

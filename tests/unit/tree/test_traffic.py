@@ -351,3 +351,15 @@ async def test_real_sizes():
     assert [tuple(item) async for page in diff(store, root, wide.root) for item in page] == [
         (b"path/000000", items[b"path/000000"], None)
     ]
+
+
+async def test_pages_that_do_not_ascend_are_refused(store, items):
+    """Before they make a tree in which leaves overlap."""
+    root = await planted(store, items)
+
+    async def pages():
+        yield [(b"k1", entry(1)), (b"k3", entry(1))]
+        yield [(b"k3", entry(2))]
+
+    with pytest.raises(ValueError, match="do not ascend"):
+        await apply(store, root, pages())
