@@ -110,10 +110,10 @@ async def test_many_repositories_are_all_reached(lake, clock, monkeypatch) -> No
 
 
 class Refusing(NoHooks):
-    def watch(self, repository):
+    def watch(self, repository, actor):
         if repository.name == "bucket-1":
             raise HookFailed("not now")
-        return super().watch(repository)
+        return super().watch(repository, actor)
 
 
 async def test_one_that_cannot_be_committed_does_not_stop_the_others(lake, clock, caplog) -> None:
