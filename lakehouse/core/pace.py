@@ -34,6 +34,10 @@ LEAST = 0.001
 """Seconds of a pause that is worth a timer; shorter ones add up."""
 
 
+def _nobody() -> bool:
+    return False
+
+
 class Pace:
     """The pauses of all such work in one event loop: they follow one another, so that many batches together leave as
     much to others as one does.
@@ -58,16 +62,18 @@ class Pace:
         """For one piece of work."""
         return Slices(self, self._cpu)
 
-    async def spread(self, pages: AsyncGenerator[T, None]) -> AsyncGenerator[T, None]:
+    async def spread(
+        self, pages: AsyncGenerator[T, None], *, wanted: Callable[[], bool] = _nobody
+    ) -> AsyncGenerator[T, None]:
         """The pages, for work in threads that can wait: when others used the loop while a page was worked on, the next
-        one waits for as long as that took. Closes `pages`.
+        one waits for as long as that took, unless somebody waits for the end: `wanted`. Closes `pages`.
         """
         async with aclosing(pages):
             async for page in pages:
                 began, before = self._now(), self._cpu()
                 yield page
                 took = self._now() - began
-                if self._cpu() - before > BUSY * took:
+                if self._cpu() - before > BUSY * took and not wanted():
                     await self._sleep(min(took, LONGEST))
 
     async def stay_away(self, seconds: float) -> None:

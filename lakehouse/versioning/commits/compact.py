@@ -67,7 +67,7 @@ async def compact(lake: Lake, repository: str, branch: Branch, *, anyway: bool =
         lake.staged.forget(branch.id)  # what comes from now on counts for the next time
         if not taken:
             return False
-        root, _ = await tree_of(lake, repo, current, taken, at_leisure=True)
+        root, _ = await tree_of(lake, repo, current, taken, wanted=lambda: lake.turns.wanted(branch.id))
         try:
             await lake.db.apply(
                 repositories.require_unswept(repo),

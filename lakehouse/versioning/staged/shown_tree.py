@@ -22,7 +22,7 @@ from lakehouse.tree.lookup import lookup_many
 from lakehouse.versioning.staged import changes
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Sequence
 
     from lakehouse.core.ids import StagingToken
     from lakehouse.core.records import Branch, Repository
@@ -39,16 +39,22 @@ class ShownTree(msgspec.Struct, frozen=True):
 
 
 async def tree_of(
-    lake: Lake, repository: Repository, branch: Branch, tokens: Sequence[StagingToken], *, at_leisure: bool = False
+    lake: Lake,
+    repository: Repository,
+    branch: Branch,
+    tokens: Sequence[StagingToken],
+    *,
+    wanted: Callable[[], bool] | None = None,
 ) -> tuple[MetaRangeId, ShownTree | None]:
-    """Store the tree with the rows of sealed `tokens` (newest first) in it; `at_leisure`: nobody waits for it.
+    """Store the tree with the rows of sealed `tokens` (newest first) in it. `wanted`, if given, tells whether
+    anybody waits for it: as long as nobody does, requests go first.
 
     With the comparison to the head when that costs nothing, which is so without a base. Raises as `apply`.
     """
     tree = lake.tree(repository)
     rows = changes.rows(lake.db, tokens)
-    if at_leisure:
-        rows = lake.pace.spread(rows)
+    if wanted is not None:
+        rows = lake.pace.spread(rows, wanted=wanted)
     if branch.base is None:
         applied = await apply(tree, branch.root, rows)
         return applied.root, ShownTree(applied.root, bool(applied.changed), applied.paths)

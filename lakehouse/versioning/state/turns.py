@@ -137,6 +137,10 @@ class Turns:
             else:
                 self._locks[branch] = (lock, waiting - 1)
 
+    def wanted(self, branch: BranchId) -> bool:
+        """Whether somebody in this process waits for the branch's turn while another holds it."""
+        return self._locks.get(branch, (None, 0))[1] > 1
+
     @asynccontextmanager
     async def among_all(self, branch: BranchId, db: Database, clock: Clock) -> AsyncIterator[Turn]:
         """As `of`, and wait for other processes that hold the branch's lease."""

@@ -114,3 +114,15 @@ async def test_work_in_threads_leaves_time_when_the_loop_was_used(
     assert seen == [1, 2]
     assert world.slept == pytest.approx(pauses)
     assert closed
+
+
+async def test_work_that_somebody_waits_for_takes_no_pauses(world: World, pace: Pace) -> None:
+    async def pages():
+        for number in range(4):
+            yield number
+
+    async for page in pace.spread(pages(), wanted=lambda: world.now >= 0.025):
+        world.now += 0.01
+        world.cpu += 0.01
+        assert page < 4
+    assert world.slept == pytest.approx([0.01])

@@ -287,3 +287,14 @@ async def test_rows_without_effect_hinder_no_merge_and_leave_with_it(lake, repo,
     await merging(lake, repo, side)
     assert await shown(lake, repo, "main") == {"s": "s1"}
     assert await held(lake) == []
+
+
+async def test_who_holds_a_turn_hears_that_others_wait(lake, repo) -> None:
+    branch = (await resolve.branch(lake, repo, "main"))[1].id
+    async with lake.turn(branch):
+        assert not lake.turns.wanted(branch)
+        put_off = asyncio.create_task(compact.compact(lake, repo, (await resolve.branch(lake, repo, "main"))[1]))
+        await asyncio.sleep(0)
+        assert lake.turns.wanted(branch)
+    await put_off
+    assert not lake.turns.wanted(branch)
