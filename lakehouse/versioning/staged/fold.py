@@ -63,7 +63,8 @@ async def fold(lake: Lake, repository: str, branch: Branch) -> bool:
 async def _fold(lake: Lake, branch: Branch) -> bool:
     target = StagingToken(random_token())
     await lake.db.apply(staging.reserve(target, until=lake.now + DEADLINE))
-    async with aclosing(lake.pace.spread(changes.rows(lake.db, branch.sealed))) as pages:
+    rows = changes.rows(lake.db, branch.sealed)
+    async with aclosing(lake.pace.spread(rows, wanted=lambda: lake.turns.wanted(branch.id))) as pages:
         async for page in pages:
             await lake.db.apply(*staged_pages.put(target, page))
     try:
