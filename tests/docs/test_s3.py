@@ -3,9 +3,7 @@
 
 from __future__ import annotations
 
-import shutil
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import boto3
 import pytest
@@ -13,21 +11,19 @@ from botocore.config import Config
 from botocore.exceptions import ClientError
 
 from lakehouse.sdk import Client
-from tests.docs.test_tutorial import run, steps
+from tests.docs.examples import HOWTO, NEEDS_BASH, check_page
 from tests.running import RunningServer, running_server
 
-PAGE = Path(__file__).parents[2] / "docs" / "howto" / "s3.md"
+if TYPE_CHECKING:
+    from pathlib import Path
+
+PAGE = HOWTO / "s3.md"
 
 
-@pytest.mark.skipif(shutil.which("bash") is None, reason="bash is not on this machine")
+@NEEDS_BASH
 def test_the_first_example(tmp_path: Path) -> None:
     part = PAGE.read_text().partition("## From nothing to a branch")[2].partition("## What a key means")[0]
-    _, (where, example) = steps(part)
-    assert where == ("export LAKEHOUSE=http://127.0.0.1:8000 KEY=... SECRET=...\n", "")
-    with running_server(tmp_path / "lake") as server:
-        export = f"export LAKEHOUSE={server.url} KEY={server.key} SECRET={server.secret}"
-        printed = run([export, example[0]], tmp_path)
-    assert printed[1] == example[1], server.output
+    check_page(part, tmp_path)
 
 
 def s3_of(server: RunningServer, *, path: str = "", secret: str = "", key: str = "") -> Any:
