@@ -15,7 +15,6 @@ from lakehouse.format.node import array_of, unpack_children
 from lakehouse.fsck.report import MOST_REFS
 from lakehouse.fsck.trees import Pointer
 from lakehouse.meta import commits, staging
-from lakehouse.tree.store import NodeCache, NodeStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -36,10 +35,7 @@ class Blame:
     """Finds the refs that need bad nodes and objects: `bad` by node id and by address, with the lists they go to."""
 
     def __init__(self, lake: Lake, repository: Repository, bad: dict[str, list[str]]) -> None:
-        place = lake.place(repository)
-        self._store = NodeStore(
-            place.store.objects, NodeCache(_CACHE), repository=repository.id, bucket=place.bucket, prefix=place.prefix
-        )
+        self._store = lake.walked_tree(repository, cache=_CACHE)
         self._lake = lake
         self._repository = repository
         self._bad = bad

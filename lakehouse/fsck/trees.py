@@ -7,6 +7,7 @@ A node that cannot be read is told and passed over: what lies below it is not lo
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,11 +15,11 @@ import msgspec
 from lakehouse.core.errors import DataDamaged, FormatUnknown, LakehouseError, StorageUnavailable, StoredObjectNotFound
 from lakehouse.core.offload import breathe
 from lakehouse.core.records import AddressKind
-from lakehouse.format.node import array_of, unpack_children
+from lakehouse.format.node import array_of
 from lakehouse.fsck.report import Kind
+from lakehouse.gc.levels import TOGETHER, Levels
 from lakehouse.gc.sorting import SortedSet
 from lakehouse.objects.port import CheckedStore
-from lakehouse.tree.store import NodeCache, NodeStore
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,10 +28,6 @@ if TYPE_CHECKING:
     from lakehouse.format.node import Node
     from lakehouse.fsck.report import Report
     from lakehouse.versioning.lake import Lake
-
-_TOGETHER = 16
-"""Nodes read at the same time."""
-_ID = 32
 
 
 class Pointer(msgspec.Struct, frozen=True, array_like=True, gc=False):
@@ -100,11 +97,8 @@ class Walk:
     """One walk over a repository's trees."""
 
     def __init__(self, lake: Lake, repository: Repository, needed: Needed, report: Report, *, held: int) -> None:
-        place = lake.place(repository)
-        self._store = NodeStore(
-            place.store.objects, NodeCache(0), repository=repository.id, bucket=place.bucket, prefix=place.prefix
-        )
-        self._objects = place.store.objects
+        self._store = lake.walked_tree(repository)
+        self._objects = lake.place(repository).store.objects
         self._repository = repository
         self._needed = needed
         self._report = report
@@ -114,26 +108,12 @@ class Walk:
 
     async def run(self, roots: SortedSet) -> None:
         """Read every node below the roots. Raises StorageUnavailable."""
-        levels: dict[int, SortedSet] = {}
-        try:
-            for page in roots.pages():
-                await self._spread([root.hex() for root in page], levels)
-            while levels:
-                level = levels.pop(max(levels))
-                try:
-                    for page in level.pages():
-                        await self._spread([record[-_ID:].hex() for record in page], levels)
-                finally:
-                    level.close()
-        finally:
-            for level in levels.values():
-                level.close()
-
-    async def _spread(self, ids: list[str], levels: dict[int, SortedSet]) -> None:
-        for at in range(0, len(ids), _TOGETHER):
-            nodes = await self._read(ids[at : at + _TOGETHER])
-            self._report.nodes += len(nodes)
-            await asyncio.to_thread(self._note, nodes, levels)
+        with closing(Levels(held=self._held)) as levels, closing(levels.pages(roots)) as pages:
+            for _, ids in pages:
+                for at in range(0, len(ids), TOGETHER):
+                    nodes = await self._read(ids[at : at + TOGETHER])
+                    self._report.nodes += len(nodes)
+                    await asyncio.to_thread(self._note, nodes, levels)
 
     async def _read(self, ids: list[str]) -> dict[str, Node]:
         try:
@@ -167,12 +147,10 @@ class Walk:
             key=self._store.location(node_id).key,
         ).refs
 
-    def _note(self, nodes: dict[str, Node], levels: dict[int, SortedSet]) -> None:
+    def _note(self, nodes: dict[str, Node], levels: Levels) -> None:
         for node_id, node in nodes.items():
             if node.level:
-                below = levels.setdefault(node.level - 1, SortedSet(held=self._held))
-                children = unpack_children(node.values)
-                below.add([key + child.id for key, child in zip(node.keys, children, strict=True)])
+                levels.descend(node)
             else:
                 try:
                     self._needed.add(node.values)

@@ -10,6 +10,7 @@ when it takes longer to read them. Nodes are walked level by level, each once, i
 from __future__ import annotations
 
 import asyncio
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,12 +18,12 @@ import msgspec
 from lakehouse.core.errors import CollectionRefused
 from lakehouse.core.offload import breathe
 from lakehouse.core.records import AddressKind
-from lakehouse.format.node import array_of, unpack_children
+from lakehouse.format.node import array_of
+from lakehouse.gc.levels import TOGETHER, Levels
 from lakehouse.gc.retention import retained
 from lakehouse.gc.rules import stored_rules
 from lakehouse.gc.sorting import SortedSet
 from lakehouse.meta import collection, staging
-from lakehouse.tree.store import NodeCache, NodeStore
 from lakehouse.versioning.objects.addresses import INTERNAL
 from lakehouse.versioning.work.sweeping import KEPT
 
@@ -33,12 +34,10 @@ if TYPE_CHECKING:
     from lakehouse.core.records import Repository
     from lakehouse.format.node import Node
     from lakehouse.meta.collection import HeldRef
+    from lakehouse.tree.store import NodeStore
     from lakehouse.versioning.lake import Lake
 
 NODES = INTERNAL + "nodes/"
-_TOGETHER = 16
-"""Nodes read at the same time."""
-_ID = 32
 
 
 class _Address(msgspec.Struct, array_like=True, gc=False):
@@ -137,34 +136,18 @@ class Mark:
         """Every node below the roots, once: from the highest level down, within one in order of key. `objects`: what
         their entries point to is needed too; else leaves are not even read, but for those that are roots.
         """
-        place = self._lake.place(repository)
-        store = NodeStore(
-            place.store.objects, NodeCache(0), repository=repository.id, bucket=place.bucket, prefix=place.prefix
-        )
-        levels: dict[int, SortedSet] = {}
-        try:
-            for page in roots.pages():
-                await self._spread(store, [root.hex() for root in page], levels, objects=objects)
-            while levels:
-                height = max(levels)
-                level = levels.pop(height)
-                try:
-                    for page in level.pages():
-                        ids = [record[-_ID:].hex() for record in page]
-                        if height or objects:
-                            await self._spread(store, ids, levels, objects=objects)
-                        else:
-                            self._keep(ids)
-                            await asyncio.sleep(0)
-                finally:
-                    level.close()
-        finally:
-            for level in levels.values():
-                level.close()
+        store = self._lake.walked_tree(repository)
+        with closing(Levels(held=self._held)) as levels, closing(levels.pages(roots)) as pages:
+            for level, ids in pages:
+                if level != 0 or objects:
+                    await self._read(store, ids, levels, objects=objects)
+                else:
+                    self._keep(ids)
+                    await asyncio.sleep(0)
 
-    async def _spread(self, store: NodeStore, ids: list[str], levels: dict[int, SortedSet], *, objects: bool) -> None:
-        for at in range(0, len(ids), _TOGETHER):
-            part = ids[at : at + _TOGETHER]
+    async def _read(self, store: NodeStore, ids: list[str], levels: Levels, *, objects: bool) -> None:
+        for at in range(0, len(ids), TOGETHER):
+            part = ids[at : at + TOGETHER]
             nodes = await store.read_many(part)
             self._keep(part)
             await asyncio.to_thread(self._note, nodes, levels, objects=objects)
@@ -172,12 +155,10 @@ class Mark:
     def _keep(self, ids: list[str]) -> None:
         self.live.add([node_key(node_id).encode() for node_id in ids])
 
-    def _note(self, nodes: dict[str, Node], levels: dict[int, SortedSet], *, objects: bool) -> None:
+    def _note(self, nodes: dict[str, Node], levels: Levels, *, objects: bool) -> None:
         for node in nodes.values():
             if node.level:
-                below = levels.setdefault(node.level - 1, SortedSet(held=self._held))
-                children = unpack_children(node.values)
-                below.add([key + child.id for key, child in zip(node.keys, children, strict=True)])
+                levels.descend(node)
             elif objects:
                 self.live.add(_needed(node.values))
             breathe()

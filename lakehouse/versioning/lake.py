@@ -79,21 +79,27 @@ class Lake(msgspec.Struct, frozen=True, eq=False):
 
     def tree(self, repository: Repository) -> NodeStore:
         """The nodes of the repository's trees."""
-        return self._nodes_of(NodeStore, repository)
+        return self._nodes_of(NodeStore, repository, self.nodes, self.gate)
 
     def held_tree(self, repository: Repository) -> HeldNodes:
         """The same, for several trees that are stored together."""
-        return self._nodes_of(HeldNodes, repository)
+        return self._nodes_of(HeldNodes, repository, self.nodes, self.gate)
 
-    def _nodes_of(self, kind: type[S], repository: Repository) -> S:
+    def walked_tree(self, repository: Repository, *, cache: int = 0) -> NodeStore:
+        """The same, for walks over whole trees: with a cache of their own, of so many bytes, and out of the way of
+        requests.
+        """
+        return self._nodes_of(NodeStore, repository, NodeCache(cache), None)
+
+    def _nodes_of(self, kind: type[S], repository: Repository, cache: NodeCache, gate: asyncio.Semaphore | None) -> S:
         place = self.place(repository)
         return kind(
             place.store.objects,
-            self.nodes,
+            cache,
             repository=repository.id,
             bucket=place.bucket,
             prefix=place.prefix,
-            gate=self.gate,
+            gate=gate,
         )
 
     def turn(self, branch: BranchId) -> AbstractAsyncContextManager[Turn]:

@@ -57,14 +57,18 @@ async def started(folder: Any, clock: Hands, **settings: Any) -> Server:
     return Server(application, clock)
 
 
+def settings_of(request):
+    """The database that a fixture's parameter names, `sqlite` or `postgres`."""
+    if request.param == "sqlite":
+        return {}
+    url = request.getfixturevalue("postgres").new_schema()
+    return {"database": Database(url=url), "secret": Secret("a secret for the tests")}
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 async def server(request, tmp_path_factory):
     """A server on each database."""
-    settings = {}
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").new_schema()
-        settings = {"database": Database(url=url), "secret": Secret("a secret for the tests")}
-    made = await started(tmp_path_factory.mktemp("data"), Hands(), **settings)
+    made = await started(tmp_path_factory.mktemp("data"), Hands(), **settings_of(request))
     yield made
     await made.application.stop()
 

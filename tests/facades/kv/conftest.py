@@ -8,8 +8,7 @@ from urllib.parse import quote
 
 import pytest
 
-from lakehouse.config.model import Database, Secret
-from tests.api.conftest import KEY, SECRET, Hands, started
+from tests.api.conftest import KEY, SECRET, Hands, settings_of, started
 from tests.api.people import made, make_user
 
 if TYPE_CHECKING:
@@ -81,11 +80,7 @@ async def new_account(server: Any, api: httpx2.AsyncClient, *groups: str, name: 
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 async def server(request, tmp_path_factory):
     """A server on each database."""
-    settings = {}
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").new_schema()
-        settings = {"database": Database(url=url), "secret": Secret("a secret for the tests")}
-    running = await started(tmp_path_factory.mktemp("data"), Hands(), **settings)
+    running = await started(tmp_path_factory.mktemp("data"), Hands(), **settings_of(request))
     yield running
     await running.application.stop()
 
