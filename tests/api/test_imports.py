@@ -7,9 +7,20 @@ import asyncio
 
 import pytest
 
-from lakehouse.config.model import Database, Secret
 from lakehouse.objects.port import Location
-from tests.api.conftest import KEY, SECRET, Hands, Repo, fresh_name, make, read_object, refused, started, stat_object
+from tests.api.conftest import (
+    KEY,
+    SECRET,
+    Hands,
+    Repo,
+    fresh_name,
+    make,
+    read_object,
+    refused,
+    settings_of,
+    started,
+    stat_object,
+)
 from tests.api.people import allow, as_user, make_user
 
 pytestmark = pytest.mark.anyio
@@ -19,15 +30,13 @@ BUCKET = "lake.local"
 @pytest.fixture(scope="module", params=["sqlite", "postgres"])
 async def server(request, tmp_path_factory):
     """A server on each database that may import from a directory."""
-    settings = {}
-    if request.param == "postgres":
-        url = request.getfixturevalue("postgres").new_schema()
-        settings = {"database": Database(url=url), "secret": Secret("a secret for the tests")}
     folder = tmp_path_factory.mktemp("shared")
     for path, content in {"one.csv": "1", "deep/two.csv": "22", "other/three.csv": "333"}.items():
         (folder / path).parent.mkdir(exist_ok=True)
         (folder / path).write_text(content)
-    made = await started(tmp_path_factory.mktemp("data"), Hands(), directories=(f"shared={folder}",), **settings)
+    made = await started(
+        tmp_path_factory.mktemp("data"), Hands(), directories=(f"shared={folder}",), **settings_of(request)
+    )
     yield made
     await made.application.stop()
 
