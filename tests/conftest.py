@@ -54,6 +54,14 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def postgres_url(postgres: Cluster) -> str:
-    """A new, empty place for tables in a PostgreSQL database."""
-    return postgres.new_schema()
+def postgres_url(postgres: Cluster) -> Iterator[str]:
+    """A place for a lake in a PostgreSQL database, without rows."""
+    with postgres.place() as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def postgres_url_of_module(postgres: Cluster) -> Iterator[str]:
+    """The same, for what all tests of a file share."""
+    with postgres.place() as url:
+        yield url

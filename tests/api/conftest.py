@@ -61,7 +61,7 @@ def settings_of(request):
     """The database that a fixture's parameter names, `sqlite` or `postgres`."""
     if request.param == "sqlite":
         return {}
-    url = request.getfixturevalue("postgres").new_schema()
+    url = request.getfixturevalue("postgres_url_of_module")
     return {"database": Database(url=url), "secret": Secret("a secret for the tests")}
 
 

@@ -43,7 +43,7 @@ async def lake(request, provider, tmp_path_factory):
         )
     }
     if request.param == "postgres":
-        url = request.getfixturevalue("postgres").new_schema()
+        url = request.getfixturevalue("postgres_url_of_module")
         settings |= {"database": Database(url=url), "secret": Secret("a secret for the tests")}
     server = await started(tmp_path_factory.mktemp("oidc"), clock, **settings)
     yield server

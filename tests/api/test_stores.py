@@ -45,7 +45,7 @@ async def server(request, tmp_path_factory, endpoint):
     """A server with its embedded store and two more."""
     settings = {"object_stores": {"cold": named(endpoint, "cold", description="slow"), "hot": named(endpoint, "hot")}}
     if request.param == "postgres":
-        url = request.getfixturevalue("postgres").new_schema()
+        url = request.getfixturevalue("postgres_url_of_module")
         settings |= {"database": Database(url=url), "secret": Secret("a secret for the tests")}
     made = await started(tmp_path_factory.mktemp("data"), _now(), **settings)
     yield made

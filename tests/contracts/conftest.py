@@ -99,7 +99,7 @@ def opened(request, tmp_path):
 async def open_database(request, tmp_path):
     """A function that opens one more handle of the same, at first empty, database."""
     handles = []
-    url = request.getfixturevalue("postgres_url") if request.param == "postgres" else None
+    url = request.getfixturevalue("postgres").new_schema() if request.param == "postgres" else None
 
     def open_(**options):
         if url is not None:

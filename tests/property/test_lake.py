@@ -7,6 +7,7 @@ import asyncio
 import hashlib
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from unittest.mock import patch
 
@@ -162,7 +163,8 @@ class LakeMachine(RuleBasedStateMachine):
         for one in self.patches:
             one.start()
         self.runner = asyncio.Runner()
-        place = self.cluster.new_schema() if self.cluster else self.folder / "metadata.sqlite"
+        self.open = ExitStack()
+        place = self.open.enter_context(self.cluster.place()) if self.cluster else self.folder / "metadata.sqlite"
         self.lake = self.run(open_lake(place))
         self.clock = self.lake.clock
         self.run(create_repository(self.lake, RepositoryRequest(name=REPO)))
@@ -178,6 +180,7 @@ class LakeMachine(RuleBasedStateMachine):
         self.run(self.lake.background.drain())
         self.run(self.lake.db.close())
         self.runner.close()
+        self.open.close()
         for one in self.patches:
             one.stop()
         shutil.rmtree(self.folder)
