@@ -15,7 +15,7 @@ import msgspec
 
 from lakehouse.core.errors import DataDamaged, InvalidArgument
 from lakehouse.core.records import AddressKind, Entry
-from lakehouse.format.node import array_of
+from lakehouse.format.child import array_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

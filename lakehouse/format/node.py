@@ -1,177 +1,237 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nodes of a tree: Range (leaf, level 0) and MetaRange (inner, level 1 and up).
 
-A node is two parallel arrays of byte strings, its keys and its values, so that one C call decodes it and `bisect` runs
-on the keys. Its id is the SHA-256 of its uncompressed canonical payload. Values stay raw bytes: decoded on demand,
-copied as they are (docs/formats/tree.md).
+A node is a directory of blocks (`lakehouse.format.block`). Its id is the SHA-256 of the directory, which holds the
+SHA-256 of each block: so it covers every byte, and a changed pair costs one block and the directory
+(docs/formats/tree.md).
 """
 
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, NamedTuple
+from bisect import bisect_left
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown
-from lakehouse.format.boundary import Marks
-from lakehouse.format.header import Codec, unwrap, wrap
+from lakehouse.format.block import Block, Pairs, Summary, block_of, joined
+from lakehouse.format.header import ADVICE, Codec, Compressor, decompressed, unwrap, wrap
 
 if TYPE_CHECKING:
     from lakehouse.format.boundary import Boundary
+    from lakehouse.format.header import Header
 
-FORMAT = 1
-_OVERHEAD = 2 * (33 + 8)
-"""Bytes that Python needs beside the content for one key and one value."""
+FORMAT = 2
+"""Of the payload that is written; 1 is read."""
+_OVERHEAD = 2 * (33 + 8 + 8)
+"""Bytes that Python needs beside the content for one key and one value, which may be in two lists each."""
 _BESIDE = 1500
-"""Bytes for the node itself, its two lists, what is known of it, and its place in a cache."""
+"""Bytes for the node itself, its lists, and its place in a cache."""
+_BLOCK = 600
+"""Bytes for a block beside its pairs."""
 
-_encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(tuple[int, int, list[bytes], list[bytes]])
-
-
-class Child(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """The value of an inner node: a node one level below, whose last key is this value's key.
-
-    `count` and `size` are of all entries below it (number, sum of the sizes of their objects in bytes); `length` is
-    that of its own payload, uncompressed. Fields are only ever appended.
-    """
-
-    id: bytes
-    first: bytes
-    count: int
-    size: int
-    length: int
+_encode = msgspec.msgpack.Encoder().encode
+_decode_directory = msgspec.msgpack.Decoder(tuple[int, int, list[Summary]]).decode
+_decode_body = msgspec.msgpack.Decoder(tuple[bytes, list[bytes]]).decode
+_decode_first = msgspec.msgpack.Decoder(tuple[int, int, list[bytes], list[bytes]]).decode
 
 
-class Kin(NamedTuple):
-    """A node that another one was made from: outside of `keys` both hold the same."""
+class Node(msgspec.Struct, eq=False):
+    """A node in memory: its blocks, which are decoded when they are needed. Not to be changed: it is shared.
 
-    id: str
-    keys: frozenset[bytes]
-
-
-class Node(msgspec.Struct, frozen=True, eq=False):
-    """A decoded node: `keys` strictly ascending, `values[i]` belongs to `keys[i]`. Not to be changed: it is shared.
-
-    `found` are its marks, if somebody has looked for them already: they follow from the keys. `kin` are the nodes that
-    it was made from lately, in this process.
+    `length` is that of its payload in bytes: directory and blocks.
     """
 
     level: int
-    keys: list[bytes]
-    values: list[bytes]
+    blocks: Sequence[Block]
     length: int
-    found: Marks | None = None
-    kin: tuple[Kin, ...] = ()
+    lasts: list[bytes] = msgspec.field(default_factory=list)
+    """The last key of each block."""
+    _flat: Pairs | None = None
+    _digests: frozenset[bytes] | None = None
+
+    def __post_init__(self) -> None:
+        self.lasts = [block.about.last for block in self.blocks]
+
+    @property
+    def first(self) -> bytes:
+        """The first path below it."""
+        return self.blocks[0].about.first
+
+    @property
+    def last(self) -> bytes:
+        """The last path below it."""
+        return self.lasts[-1]
+
+    @property
+    def digests(self) -> frozenset[bytes]:
+        """The digests of its blocks."""
+        if self._digests is None:
+            self._digests = frozenset([block.about.digest for block in self.blocks])
+        return self._digests
+
+    @property
+    def keys(self) -> list[bytes]:
+        """All keys; this and `values` decode all blocks. Raises as `Block.entries`."""
+        return self.pairs()[0]
+
+    @property
+    def values(self) -> list[bytes]:
+        """All values, `values[i]` belongs to `keys[i]`."""
+        return self.pairs()[1]
+
+    def pairs(self) -> Pairs:
+        """All keys and values. Raises as `Block.entries`."""
+        if self._flat is None:
+            self._flat = joined(self.blocks)
+        return self._flat
+
+    def value(self, key: bytes) -> bytes | None:
+        """What belongs to `key`, or None. Decodes one block. Raises as `Block.entries`."""
+        number = bisect_left(self.lasts, key)
+        if number == len(self.lasts):
+            return None
+        keys, values = self.blocks[number].entries()
+        at = bisect_left(keys, key)
+        return values[at] if keys[at] == key else None
+
+    def within(self, start: bytes, end: bytes | None, limit: int) -> Pairs:
+        """The first `limit` pairs from `start` on and before `end`. Decodes their blocks. Raises as `Block.entries`."""
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        for block in self.blocks[bisect_left(self.lasts, start) :]:
+            more_keys, more_values = block.entries()
+            low = 0 if keys else bisect_left(more_keys, start)
+            high = len(more_keys) if end is None or block.about.last < end else bisect_left(more_keys, end)
+            high = min(high, low + limit - len(keys))
+            keys += more_keys[low:high]
+            values += more_values[low:high]
+            if high < len(more_keys) or len(keys) == limit:
+                break
+        return keys, values
 
     @property
     def footprint(self) -> int:
-        """Bytes of memory that it takes."""
-        return self.length + _OVERHEAD * len(self.keys) + _BESIDE
-
-    def marks(self, boundary: Boundary) -> Marks:
-        """The marks among its keys by this rule, from the first position on at which a node can end. Kept."""
-        if self.found is None:
-            found = boundary.marks(self.level, self.keys, boundary.cut(self.level).minimum - 1)
-            msgspec.structs.force_setattr(self, "found", found)
-            return found
-        return self.found
+        """Bytes of memory that it takes once all of it is decoded."""
+        held = _BESIDE + self.length
+        for block in self.blocks:
+            held += _BLOCK + _OVERHEAD * block.about.pairs + (0 if block.stored is None else len(block.stored))
+        return held
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Node):
             return NotImplemented
-        return (self.level, self.keys, self.values) == (other.level, other.keys, other.values)
+        return self.level == other.level and self.pairs() == other.pairs()
 
     __hash__ = None  # type: ignore[assignment]
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """A node with its canonical bytes, `payload`, to be stored as `body`."""
+    """A node with its canonical `directory`, to be stored as `body`."""
 
     id: str
-    payload: bytes
+    directory: bytes
     node: Node
     table: int
     codec: Codec
 
     @property
+    def fresh(self) -> int:
+        """How many bytes have yet to be compressed."""
+        return sum([block.about.length for block in self.node.blocks if block.stored is None])
+
+    @property
     def body(self) -> bytes:
-        """What is stored: a header and the payload, compressed each time that it is asked for, which takes as long as
-        all else that making a node does.
-        """
-        return wrap(self.payload, level=self.node.level, table=self.table, codec=self.codec)
+        """What is stored."""
+        return self.packed(Compressor())
+
+    def packed(self, compressor: Compressor) -> bytes:
+        """What is stored: a header, the directory, and the blocks; those that are new are compressed first."""
+        blocks = self.node.blocks
+        if self.codec is Codec.ZSTD:
+            stored = [block.compress(compressor) for block in blocks]
+        else:
+            stored = [_encode(block.entries()) for block in blocks]
+        body = _encode((self.directory, stored))
+        return wrap(body, level=self.node.level, table=self.table, length=self.node.length, codec=self.codec)
 
 
-_child_decoder = msgspec.msgpack.Decoder(Child)
-_children_decoder = msgspec.msgpack.Decoder(list[Child])
+def encode_node(level: int, blocks: Sequence[Block], *, table: int, codec: Codec = Codec.ZSTD) -> Encoded:
+    """Make a node of its blocks. `table` is the id of the boundary table that its ends were found with."""
+    summaries = [block.about for block in blocks]
+    directory = _encode((FORMAT, level, summaries))
+    length = len(directory) + sum([summary.length for summary in summaries])
+    return Encoded(hashlib.sha256(directory).hexdigest(), directory, Node(level, blocks, length), table, codec)
 
 
-def payload_of(level: int, keys: list[bytes], values: list[bytes]) -> bytes:
-    """The canonical bytes that the id is the hash of."""
-    return _encoder.encode((FORMAT, level, keys, values))
+def decode_node(data: bytes, *, node_id: str, boundary: Boundary) -> Node:
+    """Read a stored node and verify that it is the one named `node_id`, cut by this boundary table.
 
-
-def encode_node(
-    level: int,
-    keys: list[bytes],
-    values: list[bytes],
-    *,
-    table: int,
-    codec: Codec = Codec.ZSTD,
-    marks: Marks | None = None,
-    kin: tuple[Kin, ...] = (),
-) -> Encoded:
-    """Make a node. `table` is the id of the boundary table that its ends were found with; `marks` if they are known."""
-    payload = payload_of(level, keys, values)
-    digest = hashlib.sha256(payload).hexdigest()
-    return Encoded(digest, payload, Node(level, keys, values, len(payload), marks, kin), table, codec)
-
-
-def decode_node(data: bytes, *, node_id: str, table: int) -> Node:
-    """Read a stored node and verify that it is the one named `node_id`, cut by boundary table `table`.
-
-    Raises DataDamaged, FormatUnknown.
+    Its blocks are verified when they are decoded. Raises DataDamaged, FormatUnknown.
     """
-    header, payload = unwrap(data, name=node_id)
-    if hashlib.sha256(payload).hexdigest() != node_id:
-        raise DataDamaged(f"node {node_id}: holds another node's bytes: run `lakehouse fsck`")
-    if header.table != table:
-        raise FormatUnknown(
-            f"node {node_id}: cut by boundary table {header.table}, here is {table}: upgrade the program"
-        )
+    header, body = unwrap(data, name=node_id)
+    if header.version == 1:
+        return _first_version(header, body, node_id, boundary)
     try:
-        version, level, keys, values = _decoder.decode(payload)
+        directory, stored = _decode_body(body)
     except msgspec.DecodeError as error:
-        raise FormatUnknown(f"node {node_id}: a payload that this program cannot read: upgrade it") from error
-    if version != FORMAT:
-        raise FormatUnknown(f"node {node_id}: payload format {version}, which this program does not know: upgrade it")
+        raise DataDamaged(f"node {node_id}: its parts cannot be told apart: {ADVICE}") from error
+    _require_id(directory, header, node_id, boundary)
+    try:
+        version, level, summaries = _decode_directory(directory)
+    except msgspec.DecodeError as error:
+        raise _unknown(node_id) from error
+    _require_format(version, FORMAT, node_id)
+    length = len(directory) + sum([summary.length for summary in summaries])
+    if level != header.level or not summaries or len(summaries) != len(stored) or length != header.length:
+        raise _contradicts(node_id)
+    blocks = [Block(about, part, node=node_id) for about, part in zip(summaries, stored, strict=True)]
+    return Node(level, blocks, length)
+
+
+def _first_version(header: Header, body: bytes, node_id: str, boundary: Boundary) -> Node:
+    """A node of version 1, whose payload was keys and values in one piece; cut into blocks, as if it were of today."""
+    payload = decompressed(body, header.length, name=node_id) if header.codec is Codec.ZSTD else body
+    if len(payload) != header.length:
+        raise DataDamaged(f"node {node_id}: {len(payload)} bytes where the header says {header.length}: {ADVICE}")
+    _require_id(payload, header, node_id, boundary)
+    try:
+        version, level, keys, values = _decode_first(payload)
+    except msgspec.DecodeError as error:
+        raise _unknown(node_id) from error
+    _require_format(version, 1, node_id)
     if level != header.level or len(keys) != len(values) or not keys:
-        raise DataDamaged(f"node {node_id}: contradicts itself: run `lakehouse fsck`")
-    return Node(level, keys, values, len(payload))
+        raise _contradicts(node_id)
+    ends = [at + 1 for at, _ in boundary.marks(level, keys)]
+    if not ends or ends[-1] < len(keys):
+        ends.append(len(keys))
+    blocks = [
+        block_of(level, keys[start:end], values[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)
+    ]
+    return Node(level, blocks, len(payload))
 
 
-def pack_child(child: Child) -> bytes:
-    """The value of an inner node."""
-    return _encoder.encode(child)
+def _require_id(hashed: bytes, header: Header, node_id: str, boundary: Boundary) -> None:
+    if hashlib.sha256(hashed).hexdigest() != node_id:
+        raise DataDamaged(f"node {node_id}: holds another node's bytes: run `lakehouse fsck`")
+    if header.table != boundary.id:
+        raise FormatUnknown(
+            f"node {node_id}: cut by boundary table {header.table}, here is {boundary.id}: upgrade the program"
+        )
 
 
-def unpack_child(value: bytes) -> Child:
-    """One value of an inner node. Raises DataDamaged."""
-    try:
-        return _child_decoder.decode(value)
-    except msgspec.DecodeError as error:
-        raise DataDamaged("an inner node holds a value that is no child: run `lakehouse fsck`") from error
+def _require_format(version: int, known: int, node_id: str) -> None:
+    if version != known:
+        raise FormatUnknown(
+            f"node {node_id}: payload format {version}, which this program does not know here: upgrade it"
+        )
 
 
-def unpack_children(values: list[bytes]) -> list[Child]:
-    """All values of an inner node, or a slice of them, in one call. Raises DataDamaged."""
-    try:
-        return _children_decoder.decode(array_of(values))
-    except msgspec.DecodeError as error:
-        raise DataDamaged("an inner node holds a value that is no child: run `lakehouse fsck`") from error
+def _unknown(node_id: str) -> FormatUnknown:
+    return FormatUnknown(f"node {node_id}: a payload that this program cannot read: upgrade it")
 
 
-def array_of(values: list[bytes]) -> bytes:
-    """One MessagePack array of values that are packed already, so that one C call decodes them all."""
-    return b"\xdd" + len(values).to_bytes(4, "big") + b"".join(values)
+def _contradicts(node_id: str) -> DataDamaged:
+    return DataDamaged(f"node {node_id}: contradicts itself: run `lakehouse fsck`")

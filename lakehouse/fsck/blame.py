@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown
-from lakehouse.format.node import array_of, unpack_children
+from lakehouse.format.child import array_of, unpack_children
 from lakehouse.fsck.report import MOST_REFS
 from lakehouse.fsck.trees import Pointer
 from lakehouse.meta import commits, staging

@@ -15,7 +15,7 @@ import msgspec
 from lakehouse.core.errors import DataDamaged, FormatUnknown, LakehouseError, StorageUnavailable, StoredObjectNotFound
 from lakehouse.core.offload import breathe
 from lakehouse.core.records import AddressKind
-from lakehouse.format.node import array_of
+from lakehouse.format.child import array_of
 from lakehouse.fsck.report import Kind
 from lakehouse.gc.levels import TOGETHER, Levels
 from lakehouse.gc.sorting import SortedSet

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lakehouse.format.node import unpack_children
+from lakehouse.format.child import unpack_children
 from lakehouse.gc.sorting import SortedSet
 
 if TYPE_CHECKING:

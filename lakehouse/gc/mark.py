@@ -18,7 +18,7 @@ import msgspec
 from lakehouse.core.errors import CollectionRefused
 from lakehouse.core.offload import breathe
 from lakehouse.core.records import AddressKind
-from lakehouse.format.node import array_of
+from lakehouse.format.child import array_of
 from lakehouse.gc.levels import TOGETHER, Levels
 from lakehouse.gc.retention import retained
 from lakehouse.gc.rules import stored_rules

@@ -16,9 +16,8 @@ import msgspec
 from lakehouse.core.ids import MetaRangeId
 from lakehouse.core.offload import PAGE, breathe
 from lakehouse.format.changed_paths import PathsFilter
+from lakehouse.format.child import unpack_child
 from lakehouse.format.entry import same_identity, total_size
-from lakehouse.format.node import Node, unpack_child
-from lakehouse.tree.leaf import Placed, kin_of, patched, patched_marks
 from lakehouse.tree.outbox import Outbox
 from lakehouse.tree.plan import run
 from lakehouse.tree.writer import TreeWriter
@@ -26,7 +25,8 @@ from lakehouse.tree.writer import TreeWriter
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from lakehouse.format.node import Encoded
+    from lakehouse.format.block import Block
+    from lakehouse.format.node import Encoded, Node
     from lakehouse.tree.plan import Nodes, Plan
     from lakehouse.tree.store import NodeStore
 
@@ -87,25 +87,23 @@ async def apply(
 
 
 def _work(page: list[Change]) -> int:
-    """About how many entries are computed over: a change that is alone in its leaf rewrites half a millisecond's."""
-    return len(page) * 500
+    """About how many entries are computed over: a change that is alone in its block makes one of a hundred."""
+    return len(page) * 100
 
 
 class _Frame:
-    """A node of the old tree that is being gone through, up to position `at`.
+    """A node of the old tree that is being gone through.
 
-    `last`: the last node of its level. `changed`: what changes behind `at`. `size`: sum of the sizes of all objects
-    below it, if its parent was read.
+    `at` is the position in an inner node; in a leaf it is the number of the block, and `done` counts its entries that
+    were fed. `last`: the last node of its level. `changed`: what changes behind that, in order.
     """
 
-    __slots__ = ("at", "changed", "id", "last", "node", "size")
+    __slots__ = ("at", "changed", "done", "last", "node")
 
-    def __init__(self, node_id: str, node: Node, size: int | None, *, last: bool) -> None:
-        self.id = node_id
+    def __init__(self, node: Node, *, last: bool) -> None:
         self.node = node
-        self.size = size
-        self.changed: list[Placed] = []
-        self.at = 0
+        self.changed: list[Change] = []
+        self.at = self.done = 0
         self.last = last
 
 
@@ -163,7 +161,7 @@ class _Applier:
     def _begin(self) -> Plan[None]:
         if self._root:
             nodes = yield [self._root]
-            self._frames.append(_Frame(self._root, nodes[self._root], None, last=True))
+            self._frames.append(_Frame(nodes[self._root], last=True))
 
     def _append(self, keys: list[bytes], values: list[bytes]) -> int:
         """Changes where the old tree has nothing."""
@@ -190,19 +188,17 @@ class _Applier:
             self._frames.pop()  # entered in vain: the node above adopts it as a whole
             return
         if self._writer.adopts(node.level - 1, touched - frame.at, last=last):
-            part = slice(frame.at, touched)
-            self._writer.adopt(node.level - 1, node.keys[part], node.values[part])
+            self._writer.adopt(node, frame.at, touched)
             frame.at = touched
         else:
             yield from self._enter(frame, [], 0)
             if node.level == 1:
-                self._feed_rest(self._frames[-1])
+                self._feed(self._frames[-1])
                 self._leave()
 
     def _enter(self, frame: _Frame, keys: list[bytes], done: int) -> Plan[None]:
         """Put the child at hand on top; the next ones that changes touch are read together with it."""
-        child = unpack_child(frame.node.values[frame.at])
-        node_id = child.id.hex()
+        node_id = _child_id(frame.node, frame.at)
         level = frame.node.level - 1
         node = self._ahead.get(level, {}).get(node_id)
         if node is None:
@@ -211,7 +207,7 @@ class _Applier:
             if keys:
                 self._ahead[level] = nodes
         last = frame.last and frame.at == len(frame.node.keys) - 1
-        self._frames.append(_Frame(node_id, node, child.size, last=last))
+        self._frames.append(_Frame(node, last=last))
 
     def _leave(self) -> None:
         """The node on top is used up, and so is the child that it was of the node below it on the stack."""
@@ -224,23 +220,20 @@ class _Applier:
 
         When the page ends here, the next one may go on in the same leaf, so the leaf waits.
         """
-        old_keys = frame.node.keys
-        end = len(keys) if frame.last else bisect_right(keys, old_keys[-1], done)
-        at = bisect_left(old_keys, keys[done], frame.at)
-        if end - done > _RUN and (at == len(old_keys) or keys[end - 1] < old_keys[at]) and any(values[done:end]):
+        end = len(keys) if frame.last else bisect_right(keys, frame.node.last, done)
+        if end - done > _RUN and _between(frame.node, keys[done], keys[end - 1]) and any(values[done:end]):
             self._begin_changes()
-            if frame.changed or frame.at < at:
-                self._feed_changed(frame, at)
+            self._feed(frame, keys[done])
             self._append(keys[done:end], values[done:end])
-        elif changed := self._changed(frame, keys[done:end], values[done:end]):
+        elif changed := self._changed(frame.node, keys[done:end], values[done:end]):
             self._begin_changes()
             self.changed += len(changed)
-            self.paths.add([change.key for change in changed])
+            self.paths.add([key for key, _ in changed])
             frame.changed += changed
         if end < len(keys):
             self._finish_leaf(frame)
         elif len(frame.changed) > PAGE:
-            self._feed_changed(frame, bisect_right(old_keys, keys[-1], frame.at))
+            self._feed(frame, keys[-1])
         return end
 
     def _begin_changes(self) -> None:
@@ -249,57 +242,100 @@ class _Applier:
 
     def _finish_leaf(self, frame: _Frame) -> None:
         """Feed what is left of a leaf, or let the node above adopt it when it was entered in vain."""
-        if not frame.at and not frame.changed and len(self._frames) > 1:
+        if not frame.at and not frame.done and not frame.changed and len(self._frames) > 1:
             self._frames.pop()
             return
-        if frame.changed:
-            self._feed_changed(frame, len(frame.node.keys))
-        else:
-            self._feed_rest(frame)
+        self._feed(frame)
         self._leave()
 
-    def _changed(self, frame: _Frame, keys: list[bytes], values: list[bytes]) -> list[Placed]:
+    def _changed(self, node: Node, keys: list[bytes], values: list[bytes]) -> list[Change]:
         """Those that are real."""
-        old_keys, old_values = frame.node.keys, frame.node.values
-        total, at, same = len(old_keys), frame.at, self._same
         changed = []
         for key, value in zip(keys, values, strict=True):
-            at = bisect_left(old_keys, key, at)
-            if at < total and old_keys[at] == key:
-                if not value or not same(old_values[at], value):
-                    changed.append(Placed(at, at + 1, key, value))
-            elif value:
-                changed.append(Placed(at, at, key, value))
+            old = node.value(key)
+            if value if old is None else not value or not self._same(old, value):
+                changed.append((key, value))
         return changed
 
-    def _feed_changed(self, frame: _Frame, upto: int) -> None:
-        """Feed the leaf up to position `upto`, with the changes made."""
-        node, begin, changed = frame.node, frame.at, frame.changed
-        keys, values = patched(node, changed, start=begin, end=upto)
-        frame.at, frame.changed = upto, []
-        if frame.size is None or begin or upto < len(node.keys) or len(changed) > PAGE:
-            self._writer.feed(keys, values)
-            return
-        gone = total_size([node.values[change.at] for change in changed if not change.adds])
-        come = total_size([change.value for change in changed if change.value])
-        size = frame.size - gone + come
-        kin = kin_of(frame.id, node, changed)
-        if node.found is not None or any(change.adds for change in changed):
-            marks = patched_marks(node, changed, self._writer.boundary)
-            self._writer.feed_leaf(keys, values, size=size, marks=marks, kin=kin)
-        else:  # no entry is further on than it was, so that none but the last can be an end
-            self._writer.feed_leaf(keys, values, size=size, settled=len(keys) - 1, kin=kin)
+    def _feed(self, frame: _Frame, upto: bytes | None = None) -> None:
+        """Feed the leaf, with all changes that were noted, up to this key (None: to its end)."""
+        changed, frame.changed = frame.changed, []
+        node, start = frame.node, 0
+        while frame.at < len(node.blocks):
+            if not frame.done and (clean := _unchanged(frame, changed[start:], upto)):
+                self._writer.feed_blocks(node.blocks[frame.at : frame.at + clean])
+                frame.at += clean
+                continue
+            block = node.blocks[frame.at]
+            whole = upto is None or block.about.last <= upto
+            end = len(changed)
+            if whole and frame.at < len(node.blocks) - 1:
+                end = bisect_right(changed, block.about.last, start, key=_key)
+            stop = block.about.pairs if whole or upto is None else bisect_right(block.entries()[0], upto)
+            self._feed_part(block, frame.done, stop, changed[start:end])
+            if not whole:
+                frame.done = stop
+                return
+            frame.at, frame.done, start = frame.at + 1, 0, end
+        if start < len(changed):  # behind the leaf's last key, which was fed before
+            self._writer.feed([key for key, _ in changed[start:]], [value for _, value in changed[start:]])
 
-    def _feed_rest(self, frame: _Frame) -> None:
-        """Feed the leaf as it is, from where the writer is in it."""
-        node = frame.node
-        if frame.size is not None and not frame.at:
-            self._writer.feed_leaf(
-                node.keys, node.values, size=frame.size, settled=len(node.keys) - 1, marks=node.found
-            )
-        else:
-            self._writer.feed(node.keys[frame.at :], node.values[frame.at :])
-        frame.at = len(node.keys)
+    def _feed_part(self, block: Block, start: int, stop: int, changed: list[Change]) -> None:
+        """Feed a block from position `start` to `stop`, with the changes made. Only keys that come, and its last one,
+        can be marks.
+        """
+        old_keys, old_values = block.entries()
+        keys: list[bytes] = []
+        values: list[bytes] = []
+        candidates: list[int] = []
+        gone: list[bytes] = []
+        come: list[bytes] = []
+
+        def keep(start: int, end: int) -> None:
+            keys.extend(old_keys[start:end])
+            values.extend(old_values[start:end])
+            if start < end == len(old_keys):
+                candidates.append(len(keys) - 1)
+
+        part = start or stop < len(old_keys)
+        for key, value in changed:
+            at = bisect_left(old_keys, key, start, stop)
+            keep(start, at)
+            if value:
+                candidates.append(len(keys))
+                keys.append(key)
+                values.append(value)
+                come.append(value)
+            start = at
+            if at < stop and old_keys[at] == key:
+                gone.append(old_values[at])
+                start += 1
+        keep(start, stop)
+        marks = self._writer.boundary.marks_at(0, keys, candidates)
+        size = total_size(values) if part else block.about.size - total_size(gone) + total_size(come)
+        self._writer.feed_page(keys, values, marks=marks, size=size)
+
+
+def _unchanged(frame: _Frame, changed: list[Change], upto: bytes | None) -> int:
+    """How many blocks of a leaf, from where it stands, stay as they are up to the next change, or up to this key."""
+    lasts = frame.node.lasts
+    end = len(lasts) if upto is None else bisect_right(lasts, upto, frame.at)
+    if changed:
+        end = min(end, bisect_left(lasts, changed[0][0], frame.at), len(lasts) - 1)
+    return end - frame.at
+
+
+def _key(change: Change) -> bytes:
+    return change[0]
+
+
+def _between(node: Node, first: bytes, last: bytes) -> bool:
+    """Whether a leaf has no key from `first` to `last`."""
+    number = bisect_left(node.lasts, first)
+    if number == len(node.blocks):
+        return True
+    keys, _ = node.blocks[number].entries()
+    return last < keys[bisect_left(keys, first)]
 
 
 def _child_id(node: Node, at: int) -> str:

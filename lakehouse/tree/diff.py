@@ -17,15 +17,15 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from lakehouse.core.offload import PAGE, breathe, offload
 from lakehouse.core.paths import after_prefix, successor
+from lakehouse.format.child import unpack_children
 from lakehouse.format.entry import same_identity
-from lakehouse.format.node import unpack_children
-from lakehouse.tree.entries import Difference, Entries, Same, differences, differences_within
-from lakehouse.tree.leaf import differ_within
+from lakehouse.tree.entries import Difference, Same, differences
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
 
     from lakehouse.core.ids import MetaRangeId
+    from lakehouse.format.block import Block, Pairs
     from lakehouse.format.node import Node
     from lakehouse.tree.plan import Nodes
     from lakehouse.tree.store import NodeStore
@@ -35,8 +35,6 @@ __all__ = ["Difference", "diff", "differs"]
 _FIRST_WINDOW = 2
 _WINDOW = 16
 """Nodes of one side that are gone through together: few at first, so that the first differences come early."""
-_EQUAL_COST = 64
-"""So many equal entries are compared in the time in which one is handled alone."""
 _DIFFERENT_COST = 4
 
 
@@ -86,8 +84,8 @@ async def diff(
     nodes: Nodes | None = None
     before = lately = worked = 0
     while True:
-        entries = 0 if nodes is None else sum([len(node.keys) for node in nodes.values() if not node.level])
-        found = await offload(entries // _EQUAL_COST + before * _DIFFERENT_COST, _next, steps, nodes)
+        entries = 0 if nodes is None else sum([len(node.blocks) for node in nodes.values() if not node.level])
+        found = await offload(entries + before * _DIFFERENT_COST, _next, steps, nodes)
         worked += entries
         nodes = None
         if found is None:
@@ -158,80 +156,89 @@ def _compare_inner(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sam
 
 def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, same: Same, level: int) -> _Steps:
     """Go through leaves of both sides; none of them is on both."""
-    left, right = _Leaves(), _Leaves()
+    left, right = _Blocks(bounds), _Blocks(bounds)
     width = _FIRST_WINDOW
     while lefts or rights:
         bound = _window_end(lefts, rights, width)
         width = min(2 * width, _WINDOW)
         (now_left, lefts), (now_right, rights) = _split_first(lefts, bound), _split_first(rights, bound)
         nodes = yield _ids(now_left + now_right)
-        left.add(now_left, nodes, bounds)
-        right.add(now_right, nodes, bounds)
+        left.add(now_left, nodes)
+        right.add(now_right, nodes)
+        _cross_out(left, right)
         found: list[Difference] = []
         while (cut := _next_cut(left.head, right.head, bound)) is not None:
-            found += _compare(left.take(cut), right.take(cut), same)
+            found += differences(left.take(cut), right.take(cut), same)
             breathe()
         for at in range(0, len(found), PAGE):
             yield found[at : at + PAGE]
 
 
-def _compare(left: _Run, right: _Run, same: Same) -> list[Difference]:
-    """What differs between two runs that reach equally far."""
-    if left.leaf is not None and right.leaf is not None:
-        keys = differ_within(left.id, left.leaf, right.id, right.leaf)
-        if keys is not None:
-            return differences_within(keys, left.entries, right.entries, same)
-    return differences(left.entries, right.entries, same)
+class _Blocks:
+    """Blocks of one side that were read and not yet compared, in order; of the first one a part may be left."""
 
-
-class _Run(NamedTuple):
-    """Entries that follow each other; `leaf` when they are a whole one."""
-
-    entries: Entries
-    id: str = ""
-    leaf: Node | None = None
-
-
-class _Leaves:
-    """Leaves of one side that were read and not yet compared, in order."""
-
-    def __init__(self) -> None:
-        self._runs: deque[_Run] = deque()
+    def __init__(self, bounds: _Bounds) -> None:
+        self._bounds = bounds
+        self._todo: deque[Block] = deque()
+        self._part: Pairs | None = None
+        self.digests: set[bytes] = set()
+        """Of the leaves that came last."""
 
     @property
     def head(self) -> bytes | None:
-        """The last key of the first leaf."""
-        return self._runs[0].entries[0][-1] if self._runs else None
+        """The last key of the first block."""
+        return self._todo[0].about.last if self._todo else None
 
-    def add(self, parts: list[_Part], nodes: Nodes | None, bounds: _Bounds) -> None:
+    def add(self, parts: list[_Part], nodes: Nodes | None) -> None:
+        """Take the blocks of leaves that come next."""
         assert nodes is not None
+        start, end = self._bounds
         for part in parts:
-            node_id = part.id.hex()
-            node = nodes[node_id]
-            low = bisect_left(node.keys, bounds.start) if part.first < bounds.start else 0
-            high = len(node.keys)
-            if bounds.end is not None and part.last >= bounds.end:
-                high = bisect_left(node.keys, bounds.end)
-            if high - low == len(node.keys):
-                self._runs.append(_Run((node.keys, node.values), node_id, node))
-            elif low < high:
-                self._runs.append(_Run((node.keys[low:high], node.values[low:high])))
+            node = nodes[part.id.hex()]
+            low = bisect_left(node.lasts, start) if part.first < start else 0
+            high = len(node.lasts)
+            if end is not None and part.last >= end:
+                high = min(high, bisect_left(node.lasts, end) + 1)
+            self._todo.extend(node.blocks[low:high])
+            self.digests |= node.digests
 
-    def take(self, cut: bytes) -> _Run:
-        """The entries up to `cut`, which is not behind the first leaf."""
-        if not self._runs:
-            return _Run(([], []))
-        run = self._runs.popleft()
-        keys, values = run.entries
-        if keys[-1] <= cut:
-            return run
+    def drop(self, digests: set[bytes]) -> None:
+        """Pass over these blocks. The first one stays if a part of it was taken."""
+        first = [] if self._part is None else [self._todo.popleft()]
+        self._todo = deque(first + [block for block in self._todo if block.about.digest not in digests])
+        self.digests = set()
+
+    def take(self, cut: bytes) -> Pairs:
+        """The entries up to `cut`, which is not behind the first block."""
+        if not self._todo or self._todo[0].about.first > cut:
+            return [], []
+        block = self._todo[0]
+        keys, values = self._within(block) if self._part is None else self._part
+        if block.about.last <= cut:
+            self._todo.popleft()
+            self._part = None
+            return keys, values
         at = bisect_right(keys, cut)
-        self._runs.appendleft(_Run((keys[at:], values[at:])))
-        return _Run((keys[:at], values[:at]))
+        self._part = keys[at:], values[at:]
+        return keys[:at], values[:at]
+
+    def _within(self, block: Block) -> Pairs:
+        keys, values = block.entries()
+        start, end = self._bounds
+        low = bisect_left(keys, start) if block.about.first < start else 0
+        high = len(keys) if end is None or block.about.last < end else bisect_left(keys, end)
+        return (keys, values) if high - low == len(keys) else (keys[low:high], values[low:high])
+
+
+def _cross_out(left: _Blocks, right: _Blocks) -> None:
+    """Pass over the blocks that are on both sides."""
+    both = left.digests & right.digests
+    left.drop(both)
+    right.drop(both)
 
 
 def _next_cut(left: bytes | None, right: bytes | None, bound: bytes | None) -> bytes | None:
-    """Up to where the first leaves of both sides can be compared; None when more leaves have to be read first.
+    """Up to where the first blocks of both sides can be compared; None when more leaves have to be read first.
 
     Behind `bound` a side may have leaves that were not read.
     """
@@ -246,8 +253,7 @@ def _ids(parts: list[_Part]) -> _Needed:
 
 
 def _whole(root: MetaRangeId, node: Node) -> _Part:
-    first = unpack_children(node.values[:1])[0].first if node.level else node.keys[0]
-    return _Part(node.keys[-1], first, bytes.fromhex(root))
+    return _Part(node.last, node.first, bytes.fromhex(root))
 
 
 def _children(parts: list[_Part], nodes: Nodes | None) -> list[_Part]:

@@ -62,25 +62,6 @@ def differences(left: Entries, right: Entries, same: Same) -> list[Difference]:
     return found
 
 
-def differences_within(keys: frozenset[bytes], left: Entries, right: Entries, same: Same) -> list[Difference]:
-    """As `differences`, when all of them are known to be among `keys`."""
-    found = []
-    for key in sorted(keys):
-        old, new = _value(left, key), _value(right, key)
-        if old is None or new is None:
-            if old is not new:
-                found.append(Difference(key, old, new))
-        elif old != new and not same(old, new):
-            found.append(Difference(key, old, new))
-    return found
-
-
-def _value(entries: Entries, key: bytes) -> bytes | None:
-    keys, values = entries
-    at = bisect_left(keys, key)
-    return values[at] if at < len(keys) and keys[at] == key else None
-
-
 def _upto(keys: list[bytes], key: bytes, start: int) -> int:
     """Where `key` is or belongs, behind `start`; mostly it is the next position."""
     if start + 1 < len(keys) and keys[start + 1] >= key:

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 from lakehouse.core.offload import breathe
 from lakehouse.core.paths import after_prefix
-from lakehouse.format.node import Node, unpack_child
+from lakehouse.format.child import unpack_child
 from lakehouse.tree.plan import run
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import MetaRangeId
+    from lakehouse.format.node import Node
     from lakehouse.tree.plan import Plan
     from lakehouse.tree.store import NodeStore
 
@@ -25,11 +26,11 @@ async def lookup(store: NodeStore, root: MetaRangeId, key: bytes) -> bytes | Non
     node_id: str = root
     while node_id:
         node = store.cached(node_id) or await store.read(node_id)
+        if not node.level:
+            return node.value(key)
         at = bisect_left(node.keys, key)
         if at == len(node.keys):
             return None
-        if not node.level:
-            return node.values[at] if node.keys[at] == key else None
         node_id = unpack_child(node.values[at]).id.hex()
     return None
 
@@ -51,7 +52,7 @@ def _find(root: MetaRangeId, keys: list[bytes]) -> Plan[list[bytes | None]]:
             if node.level:
                 todo += _below(node, keys, start, end)
             else:
-                _pick(node, keys, start, end, found)
+                found[start:end] = map(node.value, keys[start:end])
             breathe()
     return found
 
@@ -67,14 +68,6 @@ def _below(node: Node, keys: list[bytes], start: int, end: int) -> list[tuple[st
         shares.append((unpack_child(node.values[at]).id.hex(), start, stop))
         start = stop
     return shares
-
-
-def _pick(node: Node, keys: list[bytes], start: int, end: int, found: list[bytes | None]) -> None:
-    total = len(node.keys)
-    for number in range(start, end):
-        at = bisect_left(node.keys, keys[number])
-        if at < total and node.keys[at] == keys[number]:
-            found[number] = node.values[at]
 
 
 async def scan(
@@ -103,11 +96,9 @@ def _scan(root: MetaRangeId, start: bytes, end: bytes | None, limit: int) -> Pla
         else:
             for node_id in batch:
                 node = nodes[node_id]
-                low = bisect_left(node.keys, start)
-                high = len(node.keys) if end is None else bisect_left(node.keys, end)
-                high = min(high, low + limit - len(keys))
-                keys += node.keys[low:high]
-                values += node.values[low:high]
+                more_keys, more_values = node.within(start, end, limit - len(keys))
+                keys += more_keys
+                values += more_values
                 breathe()
         batch = _onward(path, end, limit - len(keys))
     return keys, values

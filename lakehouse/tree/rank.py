@@ -7,7 +7,7 @@ from bisect import bisect_left, bisect_right
 from typing import TYPE_CHECKING
 
 from lakehouse.core.offload import breathe
-from lakehouse.format.node import unpack_children
+from lakehouse.format.child import unpack_children
 from lakehouse.tree.plan import run
 
 if TYPE_CHECKING:

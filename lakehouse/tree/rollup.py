@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lakehouse.core.offload import breathe
 from lakehouse.core.paths import after_prefix, grouped
-from lakehouse.format.node import Child, Node, unpack_child
+from lakehouse.format.child import Child, unpack_child
 from lakehouse.tree.plan import run
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import MetaRangeId
+    from lakehouse.format.node import Node
     from lakehouse.tree.plan import Plan
     from lakehouse.tree.store import NodeStore
 

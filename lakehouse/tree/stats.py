@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.paths import after_prefix
+from lakehouse.format.child import unpack_children
 from lakehouse.format.entry import total_size
-from lakehouse.format.node import unpack_children
 from lakehouse.tree.plan import run
 
 if TYPE_CHECKING:

@@ -16,11 +16,12 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from lakehouse.core.errors import DataDamaged, FormatUnknown, StoredObjectNotFound
 from lakehouse.core.offload import PAGE, WORTH_A_THREAD, breathe, offload
 from lakehouse.format.boundary import TABLE_1, Boundary
+from lakehouse.format.header import Compressor
 from lakehouse.format.node import Node, decode_node
 from lakehouse.objects.port import BatchStore, Location, Small
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Sequence
+    from collections.abc import Coroutine, Iterable, Iterator, Sequence
 
     from lakehouse.core.ids import RepositoryId
     from lakehouse.format.node import Encoded
@@ -34,8 +35,10 @@ CONCURRENCY = 32
 _BYTES_A_PAGE = 140 * PAGE
 _TOGETHER = 128
 """Nodes stored by one call."""
-_COMPRESSED = 8
-"""Nodes compressed by one thread: several do it at the same time, while the next nodes are made."""
+_COMPRESSED = 8 * _BYTES_A_PAGE
+"""Bytes compressed by one thread: several do it at the same time, while the next nodes are made."""
+_SPLIT = 50
+"""Entries that are handled in the time in which a stored node is checked and its parts are told apart."""
 ETAG = 32
 """Digits of the id that are the node's ETag in stores that take one as it is given."""
 NODE_TYPE = "application/octet-stream"
@@ -88,8 +91,26 @@ class NodeCache:
         self._used = 0
 
 
+def _packed(nodes: Sequence[Encoded]) -> list[bytes]:
+    compressor = Compressor()
+    return [node.packed(compressor) for node in nodes]
+
+
+def _shares(nodes: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
+    """The nodes in shares, for a thread each."""
+    start = fresh = 0
+    for at, node in enumerate(nodes):
+        fresh += node.fresh
+        if fresh >= _COMPRESSED:
+            yield nodes[start : at + 1]
+            start, fresh = at + 1, 0
+    if start < len(nodes):
+        yield nodes[start:]
+
+
 async def _compressed(nodes: Sequence[Encoded]) -> list[bytes]:
-    return await offload(_work([node.payload for node in nodes]), lambda: [node.body for node in nodes])
+    work = sum([node.fresh for node in nodes]) * WORTH_A_THREAD // _BYTES_A_PAGE
+    return await offload(work, _packed, nodes)
 
 
 @lru_cache(maxsize=64)
@@ -170,8 +191,7 @@ class NodeStore:
             self._cache.put(self._repository, node.id, node.node)
 
     async def _store(self, nodes: list[Encoded]) -> None:
-        parts = [nodes[at : at + _COMPRESSED] for at in range(0, len(nodes), _COMPRESSED)]
-        bodies = chain.from_iterable(await _all([_compressed(part) for part in parts]))
+        bodies = chain.from_iterable(await _all([_compressed(part) for part in _shares(nodes)]))
         made = list(zip([node.id for node in nodes], bodies, strict=True))
         if self._batches is None:
             await _all([self._put(node_id, body) for node_id, body in made])
@@ -190,7 +210,7 @@ class NodeStore:
         missing = [node_id for node_id in node_ids if node_id not in nodes]
         if missing:
             bodies = await _all([self._get(node_id) for node_id in missing])
-            read = await offload(_work(bodies), self._decoded, missing, bodies)
+            read = await offload(_SPLIT * len(bodies), self._decoded, missing, bodies)
             nodes.update(zip(missing, read, strict=True))
             await self._keep(zip(missing, bodies, strict=True))
         for node_id in node_ids:
@@ -209,7 +229,7 @@ class NodeStore:
         nodes = {}
         for node_id, body in disk.read(self._repository, node_ids).items():
             try:
-                nodes[node_id] = decode_node(body, node_id=node_id, table=self.boundary.id)
+                nodes[node_id] = decode_node(body, node_id=node_id, boundary=self.boundary)
             except (DataDamaged, FormatUnknown):
                 disk.drop(self._repository, node_id)
             breathe()
@@ -233,13 +253,9 @@ class NodeStore:
     def _decoded(self, node_ids: Sequence[str], bodies: list[bytes]) -> list[Node]:
         nodes = []
         for node_id, body in zip(node_ids, bodies, strict=True):
-            nodes.append(decode_node(body, node_id=node_id, table=self.boundary.id))
+            nodes.append(decode_node(body, node_id=node_id, boundary=self.boundary))
             breathe()
         return nodes
-
-
-def _work(bodies: list[bytes]) -> int:
-    return sum(map(len, bodies)) * WORTH_A_THREAD // (2 * _BYTES_A_PAGE)
 
 
 async def _all(calls: list[Coroutine[Any, Any, T]]) -> list[T]:

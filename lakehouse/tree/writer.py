@@ -1,59 +1,55 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one way in which a tree is made.
 
-Its nodes are a function of the entries alone: whoever feeds the same entries, in whatever pieces, or adopts nodes of
-another tree in place of feeding their content, gets the same root. `adopt` therefore refuses a node where the
-boundaries do not allow it.
+Its nodes are a function of the entries alone: whoever feeds the same entries, in whatever pieces, or gives blocks and
+nodes of another tree in place of their content, gets the same root. What does not fit where the writer stands is
+therefore refused (`adopt`) or cut again (`feed_block`).
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from lakehouse.core.ids import EMPTY_TREE, MetaRangeId
 from lakehouse.core.offload import PAGE, breathe
-from lakehouse.format.boundary import TABLE_1, within
-from lakehouse.format.entry import total_size
-from lakehouse.format.node import Child, encode_node, pack_child, unpack_child, unpack_children
+from lakehouse.format.block import block_of
+from lakehouse.format.boundary import TABLE_1
+from lakehouse.format.child import Child, pack_child, unpack_child
+from lakehouse.format.node import encode_node
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from lakehouse.format.block import Block
     from lakehouse.format.boundary import Boundary, Marks
-    from lakehouse.format.node import Encoded, Kin
-
-
-class _Known(NamedTuple):
-    """What is known of entries that are fed together, see `feed_leaf`."""
-
-    size: int | None = None
-    settled: int = 0
-    marks: Marks | None = None
-    kin: tuple[Kin, ...] = ()
-
-
-_NOTHING = _Known()
+    from lakehouse.format.node import Encoded, Node
 
 
 class _Level:
-    """What is known of one level: the open node, how many were closed or adopted, and the id of the last of them.
+    """What is known of one level: the open node and in it the open block, how many nodes were closed or adopted, and
+    the id of the last of them.
 
-    `size` is the sum of the objects' sizes in the open leaf; `marks` are those of the open node, None when unknown;
-    `kin` is what the open node was made from.
+    `size` is the sum of the objects' sizes in the open block, if it is known; `pairs` counts all of the open node.
+    `held` is a block in place of an open one that was given whole but does not end with a mark: whether it ends here
+    shows with what comes next.
     """
 
-    __slots__ = ("keys", "kin", "last", "marks", "nodes", "size", "values")
+    __slots__ = ("blocks", "held", "keys", "last", "nodes", "pairs", "size", "values")
 
     def __init__(self) -> None:
+        self.blocks: list[Block] = []
+        self.held: Block | None = None
         self.keys: list[bytes] = []
         self.values: list[bytes] = []
-        self.marks: Marks | None = []
-        self.kin: tuple[Kin, ...] = ()
-        self.size = 0
+        self.size: int | None = None
+        self.pairs = 0
         self.nodes = 0
         self.last = b""
 
 
 class TreeWriter:
-    """Feed entries in ascending order of key, adopt whole nodes between them, `finish`; `take` what is to be stored.
+    """Feed entries in ascending order of key, give whole blocks and nodes between them, `finish`; `take` what is to be
+    stored.
 
     Does no I/O, and may be used from one thread at a time. What it was fed must not change any more.
     """
@@ -70,24 +66,13 @@ class TreeWriter:
                 breathe()
             self._push(0, keys[at : at + PAGE], values[at : at + PAGE])
 
-    def feed_leaf(
-        self,
-        keys: list[bytes],
-        values: list[bytes],
-        *,
-        size: int,
-        settled: int = 0,
-        marks: Marks | None = None,
-        kin: tuple[Kin, ...] = (),
-    ) -> None:
-        """Feed what became of one leaf of another tree, of which much is known: it spares hashing and decoding.
+    def feed_page(self, keys: list[bytes], values: list[bytes], *, marks: Marks, size: int) -> None:
+        """As `feed`, of about a block of which much is known: its marks, and the sum of the objects' sizes."""
+        self._push(0, keys, values, marks, size)
 
-        `size` is the sum of the objects' sizes. Of the first `settled` entries no node ends with one if one begins with
-        the first of them. `marks`: those of the keys, from the first position on at which a leaf can end.
-        `kin`: what a node of just these entries was made from.
-        """
-        settled = 0 if self._levels[0].keys else settled
-        self._push(0, keys, values, _Known(size=size, settled=settled, marks=marks, kin=kin))
+    def feed_blocks(self, blocks: Sequence[Block]) -> None:
+        """Add the entries of blocks of another tree. They are taken over undecoded where they would end here too."""
+        self._push_blocks(0, blocks)
 
     def adopts(self, level: int, count: int, *, last: bool) -> bool:
         """Whether `adopt` may be called now for `count` nodes of `level`.
@@ -97,24 +82,31 @@ class TreeWriter:
         the root, because it could be an inner node with one child.
         """
         levels = self._levels
-        if any(open_.keys for open_ in levels[: level + 1]):
+        if any(open_.pairs for open_ in levels[: level + 1]):
             return False
         return not last or count > 1 or (level < len(levels) and levels[level].nodes > 0)
 
-    def adopt(self, level: int, keys: list[bytes], values: list[bytes]) -> None:
-        """Add whole nodes of `level`, one at least, given as their parent has them: last keys, and packed children.
+    def adopt(self, parent: Node, start: int, stop: int) -> None:
+        """Add whole nodes: the children of an inner node from position `start` on and before `stop`, one at least.
 
         All but a last one must end by rule. Raises ValueError where `adopts` says no.
         """
-        if not self.adopts(level, len(keys), last=False):
+        level = parent.level - 1
+        if not self.adopts(level, stop - start, last=False):
             raise ValueError(f"cannot adopt nodes of level {level} inside an open node")
-        while len(self._levels) <= level:
-            self._levels.append(_Level())
+        this = self._at(level)
         for below in self._levels[:level]:
             below.nodes = max(below.nodes, 2)
-        self._levels[level].nodes += len(keys)
-        self._levels[level].last = unpack_child(values[-1]).id
-        self._push(level + 1, keys, values)
+        this.nodes += stop - start
+        this.last = unpack_child(parent.values[stop - 1]).id
+        end = 0
+        for block in parent.blocks:
+            begin, end = end, end + block.about.pairs
+            if start <= begin and end <= stop:
+                self._push_blocks(level + 1, [block])
+            elif begin < stop and start < end:
+                part = slice(max(start, begin), min(stop, end))
+                self._push(level + 1, parent.keys[part], parent.values[part])
 
     @property
     def pending(self) -> int:
@@ -131,72 +123,102 @@ class TreeWriter:
         level = 0
         while level < len(self._levels):
             this = self._levels[level]
-            if this.keys:
+            if this.pairs:
                 self._close(level)
             if this.nodes == 1:
                 return MetaRangeId(this.last.hex())
             level += 1
         return EMPTY_TREE
 
-    def _push(self, level: int, keys: list[bytes], values: list[bytes], known: _Known = _NOTHING) -> None:
+    def _at(self, level: int) -> _Level:
         while len(self._levels) <= level:
             self._levels.append(_Level())
-        this = self._levels[level]
-        before = len(this.keys)
-        marks, complete = self._marks(level, keys, before, known)
-        if not complete:
-            this.marks = None
-        ends = self.boundary.ends(level, marks, before=before, total=len(keys))
+        return self._levels[level]
+
+    def _push(
+        self, level: int, keys: list[bytes], values: list[bytes], marks: Marks | None = None, size: int | None = None
+    ) -> None:
+        """Add pairs: each mark ends a block, and a node where the rule says so; so does the most that a node holds."""
+        this, cut = self._at(level), self.boundary.cut(level)
+        _let_go(this)
         start = 0
-        for end in ends:
-            part = known if end - start == len(keys) else _NOTHING
-            self._add(level, keys[start:end], values[start:end], within(marks, start, end), part)
-            self._close(level)
+        for at, digest in self.boundary.marks(level, keys) if marks is None else marks:
+            start = self._fill(level, keys, values, start, at)
+            whole = not start and at + 1 == len(keys)
+            _extend(this, keys[start : at + 1], values[start : at + 1], size if whole else None)
+            start = at + 1
+            _end_block(this, level)
+            if cut.ends(this.pairs, digest):
+                self._close(level)
+        start = self._fill(level, keys, values, start, len(keys))
+        _extend(this, keys[start:], values[start:], None if start else size)
+
+    def _fill(self, level: int, keys: list[bytes], values: list[bytes], start: int, stop: int) -> int:
+        """Close each node that is full before position `stop`; where the next one begins."""
+        this, most = self._levels[level], self.boundary.cut(level).maximum
+        while this.pairs + stop - start >= most:
+            end = start + most - this.pairs
+            _extend(this, keys[start:end], values[start:end])
             start = end
-        if start < len(keys):
-            part = _NOTHING if start else known
-            self._add(level, keys[start:], values[start:], within(marks, start, len(keys)), part)
+            self._close(level)
+        return start
 
-    def _marks(self, level: int, keys: list[bytes], before: int, known: _Known) -> tuple[Marks, bool]:
-        """The marks at all positions where a node may end, and whether they are all that there are."""
-        least = self.boundary.cut(level).minimum - 1
-        first = max(0, least - before)
-        if known.marks is not None:
-            more = self.boundary.marks(level, keys, first, least) if first < least else []
-            return more + known.marks, True
-        return self.boundary.marks(level, keys, max(first, known.settled)), known.settled <= first
-
-    def _add(self, level: int, keys: list[bytes], values: list[bytes], marks: Marks, known: _Known) -> None:
-        """Add entries to the open node, with their marks."""
-        this = self._levels[level]
-        if this.marks is not None:
-            least, before = self.boundary.cut(level).minimum - 1, len(this.keys)
-            this.marks += [(at + before, digest) for at, digest in marks if at + before >= least]
-        if not level:
-            this.size += total_size(values) if known.size is None else known.size
-        if this.keys:
-            this.keys += keys
-            this.values += values
-            this.kin = ()
-        else:
-            this.keys, this.values, this.kin = keys, values, known.kin
+    def _push_blocks(self, level: int, blocks: Sequence[Block]) -> None:
+        """Add the pairs of blocks: each as it is, if one begins here too and the node does not end within it."""
+        this, cut = self._at(level), self.boundary.cut(level)
+        for block in blocks:
+            _let_go(this)
+            if this.keys or this.pairs + block.about.pairs > cut.maximum:
+                self._push(level, *block.entries())
+                continue
+            this.pairs += block.about.pairs
+            digest = block.hash(level)
+            if digest < cut.block:
+                this.blocks.append(block)
+                if cut.ends(this.pairs, digest):
+                    self._close(level)
+            else:
+                this.held = block
+                if this.pairs == cut.maximum:
+                    self._close(level)
 
     def _close(self, level: int) -> None:
+        """End the open node, and add it to the level above."""
         this = self._levels[level]
-        keys, values, marks, kin = this.keys, this.values, this.marks, this.kin
-        this.keys, this.values, this.marks = [], [], []
-        if level:
-            children = unpack_children(values)
-            first = children[0].first
-            count = sum([child.count for child in children])
-            size = sum([child.size for child in children])
-        else:
-            first, count, size = keys[0], len(keys), this.size
-            this.size = 0
+        _end_block(this, level)
+        if this.held is not None:
+            this.blocks.append(this.held)
+        blocks, this.blocks, this.held, this.pairs = this.blocks, [], None, 0
         # Hashing and compressing let go of the interpreter's lock, for longer than a breath would.
-        node = encode_node(level, keys, values, table=self.boundary.id, marks=marks, kin=kin)
-        self._ready.append(node)
+        made = encode_node(level, blocks, table=self.boundary.id)
+        self._ready.append(made)
         this.nodes += 1
-        this.last = bytes.fromhex(node.id)
-        child = pack_child(Child(this.last, first, count, size, node.node.length))
-        self._push(level + 1, [keys[-1]], [child])
+        this.last = bytes.fromhex(made.id)
+        count = sum([block.about.count for block in blocks])
+        size = sum([block.about.size for block in blocks])
+        child = pack_child(Child(this.last, made.node.first, count, size, made.node.length))
+        self._push(level + 1, [made.node.last], [child])
+
+
+def _let_go(this: _Level) -> None:
+    """Open the block that is held: it goes on."""
+    if this.held is not None:
+        keys, values = this.held.entries()
+        this.keys, this.values, this.size, this.held = keys[:], values[:], this.held.about.size, None
+
+
+def _extend(this: _Level, keys: list[bytes], values: list[bytes], size: int | None = None) -> None:
+    """Add pairs to the open block. `size` of their objects, if it is known."""
+    this.pairs += len(keys)
+    if this.keys:
+        this.keys += keys
+        this.values += values
+        this.size = None
+    else:
+        this.keys, this.values, this.size = keys, values, size
+
+
+def _end_block(this: _Level, level: int) -> None:
+    if this.keys:
+        this.blocks.append(block_of(level, this.keys, this.values, size=this.size))
+        this.keys, this.values, this.size = [], [], None

@@ -9,15 +9,16 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lakehouse.format.block import block_of
+from lakehouse.format.child import unpack_children
 from lakehouse.format.entry import TOMBSTONE, size_of
-from lakehouse.format.node import unpack_children
 from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup_many, scan
 from lakehouse.tree.merge import Side, merge
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import count
-from tests.unit.tree.forest import SMALL, entry, paged, planted, small_store
+from tests.unit.tree.forest import entry, paged, planted, small_store
 
 KEYS = st.one_of(
     st.integers(0, 400).map(lambda n: b"k%04d" % n),
@@ -122,7 +123,7 @@ def test_generations_in_memory_differ_in_what_the_dicts_do(content, history, siz
 
 
 @given(CONTENTS, st.lists(EDITS, min_size=1, max_size=4), SIZES)
-def test_marks_that_were_carried_along_are_those_of_the_keys(content, history, size):
+def test_what_nodes_say_of_their_blocks_is_so(content, history, size):
     async def law():
         store = small_store(budget=1 << 22)
         root = await planted(store, content)
@@ -131,8 +132,9 @@ def test_marks_that_were_carried_along_are_those_of_the_keys(content, history, s
             todo = [str(root)] if root else []
             while todo:
                 node = await store.read(todo.pop())
-                least = SMALL.cut(node.level).minimum - 1
-                assert node.found in (None, SMALL.marks(node.level, node.keys, least))
+                assert [block.about for block in node.blocks] == [
+                    block_of(node.level, *block.entries()).about for block in node.blocks
+                ]
                 todo += [child.id.hex() for child in unpack_children(node.values)] if node.level else []
 
     asyncio.run(law())

@@ -11,12 +11,14 @@ from pathlib import Path
 
 from lakehouse.core.ids import EMPTY_TREE, CommitId, MetaRangeId
 from lakehouse.core.records import AddressKind, Commit, Entry
+from lakehouse.format.block import block_of
 from lakehouse.format.boundary import TABLE_1
 from lakehouse.format.changed_paths import paths_filter
+from lakehouse.format.child import Child, pack_child
 from lakehouse.format.commit import canonical_bytes, encode_commit, id_of
 from lakehouse.format.entry import pack
 from lakehouse.format.header import Codec
-from lakehouse.format.node import Child, encode_node, pack_child
+from lakehouse.format.node import encode_node
 
 PLAIN = Entry(
     address="data/gk5b1h2q/c8v0s1d2e3f4g5h6i7j8",
@@ -44,6 +46,11 @@ CHILDREN = [
 ]
 INNER_KEYS = [b"m", b"z"]
 INNER_VALUES = [pack_child(child) for child in CHILDREN]
+SUMMED = {
+    "leaf": [(b"a", 3, 3, 2 * PLAIN.size), ("ä/ö".encode(), 2, 2, PLAIN.size)],
+    "inner": [(b"a", 2, 1027, 2**40)],
+}
+"""Of each block of the two: first path, pairs, entries below, bytes of their objects."""
 FIRST_FILTER = bytes.fromhex("01cb5aab96aea46239")
 """What version 1 made of PATHS."""
 PATHS = [b"a", b"tables/orders/part-0.parquet", b"tables/orders/part-1.parquet", b"dir/"]
@@ -84,8 +91,6 @@ def samples() -> dict[str, bytes]:
     return {
         "entry-plain": pack(PLAIN),
         "entry-external": pack(EXTERNAL),
-        "leaf": encode_node(0, LEAF_KEYS, LEAF_VALUES, table=TABLE_1.id, codec=Codec.NONE).body,
-        "inner": encode_node(1, INNER_KEYS, INNER_VALUES, table=TABLE_1.id, codec=Codec.NONE).body,
         "commit-first": canonical_bytes_of(FIRST),
         "commit-merge": canonical_bytes_of(MERGE),
         "record-first": encode_commit(FIRST),
@@ -96,12 +101,22 @@ def samples() -> dict[str, bytes]:
 
 def second() -> dict[str, bytes]:
     """As `samples`, of what has a second version."""
-    return {"paths": paths_filter(PATHS) or b"", "paths-none": paths_filter([]) or b""}
+    return {
+        "paths": paths_filter(PATHS) or b"",
+        "paths-none": paths_filter([]) or b"",
+        "leaf": encode_node(0, blocks_of(0, LEAF_KEYS, LEAF_VALUES), table=TABLE_1.id, codec=Codec.NONE).body,
+        "inner": encode_node(1, blocks_of(1, INNER_KEYS, INNER_VALUES), table=TABLE_1.id, codec=Codec.NONE).body,
+    }
 
 
 def compressed() -> dict[str, bytes]:
     """File name to bytes that only have to stay readable: compressors differ."""
-    return {"leaf-zstd": encode_node(0, LEAF_KEYS, LEAF_VALUES, table=TABLE_1.id).body}
+    return {"leaf-zstd": encode_node(0, blocks_of(0, LEAF_KEYS, LEAF_VALUES), table=TABLE_1.id).body}
+
+
+def blocks_of(level, keys, values):
+    """Two blocks, the first one of three pairs at most."""
+    return [block_of(level, keys[start:end], values[start:end]) for start, end in ((0, 3), (3, 9)) if keys[start:end]]
 
 
 def canonical_bytes_of(commit: Commit) -> bytes:
@@ -117,7 +132,7 @@ def canonical_bytes_of(commit: Commit) -> bytes:
 
 
 if __name__ == "__main__":
-    for version, made in (("v1", {**samples(), **compressed()}), ("v2", second())):
+    for version, made in (("v1", samples()), ("v2", {**second(), **compressed()})):
         for name, data in made.items():
             path = Path(sys.argv[1]) / f"{name}.{version}"
             if not path.exists():

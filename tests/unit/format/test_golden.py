@@ -13,9 +13,10 @@ import xxhash
 
 from lakehouse.format.boundary import TABLE_1
 from lakehouse.format.changed_paths import may_contain, may_contain_prefix
+from lakehouse.format.child import unpack_children
 from lakehouse.format.commit import decode_commit
 from lakehouse.format.entry import unpack
-from lakehouse.format.node import decode_node, unpack_children
+from lakehouse.format.node import decode_node
 from tests.unit.format import samples
 
 FOLDER = Path(__file__).parents[2] / "data" / "format"
@@ -38,7 +39,7 @@ def test_the_same_bytes_of_second_versions_are_made_again(name):
 def test_every_kept_file_is_read_by_a_test():
     assert {path.name for path in FOLDER.iterdir()} == {
         *(f"{name}.v1" for name in (*samples.samples(), *samples.compressed(), *samples.second())),
-        *(f"{name}.v2" for name in samples.second()),
+        *(f"{name}.v2" for name in (*samples.second(), *samples.compressed())),
     }
 
 
@@ -47,33 +48,56 @@ def test_entries_are_read():
     assert unpack(kept("entry-external")) == samples.EXTERNAL
 
 
+def hashed_of(name, version):
+    """What a node's id is the hash of."""
+    body = kept(name, version)[24:]
+    return body if version == 1 else msgpack.unpackb(body)[0]
+
+
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("name", ["leaf", "leaf-zstd"])
-def test_leaves_are_read(name):
-    node_id = hashlib.sha256(kept("leaf")[24:]).hexdigest()
-    node = decode_node(kept(name), node_id=node_id, table=1)
+def test_leaves_are_read(name, version):
+    node_id = hashlib.sha256(hashed_of("leaf", version)).hexdigest()
+    node = decode_node(kept(name, version), node_id=node_id, boundary=TABLE_1)
     assert (node.level, node.keys, node.values) == (0, samples.LEAF_KEYS, samples.LEAF_VALUES)
+    assert (node.first, node.last) == (b"a", b"\xff")
 
 
-def test_inner_nodes_are_read():
-    node = decode_node(kept("inner"), node_id=hashlib.sha256(kept("inner")[24:]).hexdigest(), table=1)
+@pytest.mark.parametrize("version", [1, 2])
+def test_inner_nodes_are_read(version):
+    node_id = hashlib.sha256(hashed_of("inner", version)).hexdigest()
+    node = decode_node(kept("inner", version), node_id=node_id, boundary=TABLE_1)
     assert (node.level, node.keys) == (1, samples.INNER_KEYS)
     assert unpack_children(node.values) == samples.CHILDREN
+    assert (node.first, node.last) == (b"a", b"z")
 
 
+@pytest.mark.parametrize("version", [1, 2])
 @pytest.mark.parametrize("name", ["leaf", "inner"])
-def test_a_node_is_what_its_document_says(name):
-    data = kept(name)
-    magic, version, codec, encryption, level, table, reserved, length, checksum = struct.unpack(
+def test_a_node_is_what_its_document_says(name, version):
+    data = kept(name, version)
+    magic, stored_as, codec, encryption, level, table, reserved, length, checksum = struct.unpack(
         ">4sBBBBHHIQ", data[:24]
     )
     body = data[24:]
-    assert (magic, version, codec, encryption, table, reserved) == (b"LHND", 1, 0, 0, 1, 0)
-    assert (level, length, checksum) == (int(name == "inner"), len(body), xxhash.xxh3_64_intdigest(body))
+    assert (magic, stored_as, codec, encryption, table, reserved) == (b"LHND", version, 0, 0, 1, 0)
+    assert (level, checksum) == (int(name == "inner"), xxhash.xxh3_64_intdigest(body))
     keys, values = (
         (samples.LEAF_KEYS, samples.LEAF_VALUES) if name == "leaf" else (samples.INNER_KEYS, samples.INNER_VALUES)
     )
-    assert msgpack.unpackb(body) == [1, level, keys, values]
-    assert msgpack.packb([1, level, keys, values]) == body
+    if version == 1:
+        assert length == len(body)
+        assert body == msgpack.packb([1, level, keys, values])
+        return
+    directory, blocks = msgpack.unpackb(body)
+    assert msgpack.packb([directory, blocks]) == body
+    assert length == len(directory) + sum(map(len, blocks))
+    summaries = []
+    for block, part in zip(blocks, (slice(0, 3), slice(3, 9)), strict=False):
+        assert block == msgpack.packb([keys[part], values[part]])
+        about = samples.SUMMED[name][len(summaries)]
+        summaries.append([about[0], keys[part][-1], hashlib.sha256(block).digest(), *about[1:], len(block)])
+    assert directory == msgpack.packb([2, level, summaries])
 
 
 def test_an_entry_is_what_its_document_says():

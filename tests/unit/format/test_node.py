@@ -12,49 +12,100 @@ import xxhash
 from backports import zstd
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown
-from lakehouse.format.header import Codec, unwrap, wrap
-from lakehouse.format.node import decode_node, encode_node, unpack_child, unpack_children
+from lakehouse.core.records import AddressKind, Entry
+from lakehouse.format.block import block_of
+from lakehouse.format.boundary import TABLE_1
+from lakehouse.format.child import Child, pack_child, unpack_child, unpack_children
+from lakehouse.format.entry import pack
+from lakehouse.format.header import Codec, Compressor
+from lakehouse.format.node import decode_node, encode_node
 
 KEYS = [b"key/%04d" % number for number in range(300)]
-VALUES = [b"value %d" % number for number in range(300)]
+VALUES = [pack(Entry(f"data/{number}", AddressKind.RELATIVE, number, "sum", 1)) for number in range(300)]
 
 
-def stored(payload, **fields):
+def made_of(keys=KEYS, values=VALUES, *, level=0, block=100, **options):
+    """A node with blocks of this length."""
+    cuts = range(0, len(keys), block)
+    blocks = [block_of(level, keys[at : at + block], values[at : at + block]) for at in cuts]
+    return encode_node(level, blocks, **{"table": 1, **options})
+
+
+def read(data, node_id):
+    """The pairs of a stored node."""
+    return decode_node(data, node_id=node_id, boundary=TABLE_1).pairs()
+
+
+def stored(body, **fields):
     """A stored node with a header of one's own."""
-    head = {"version": 1, "codec": 0, "encryption": 0, "level": 0, "table": 1, "length": len(payload)} | fields
+    head = {"version": 1, "codec": 0, "encryption": 0, "level": 0, "table": 1, "length": len(body)} | fields
     return (
-        struct.pack(
-            ">4sBBBBHHIQ", b"LHND", *list(head.values())[:5], 0, head["length"], xxhash.xxh3_64_intdigest(payload)
-        )
-        + payload
+        struct.pack(">4sBBBBHHIQ", b"LHND", *list(head.values())[:5], 0, head["length"], xxhash.xxh3_64_intdigest(body))
+        + body
     )
 
 
 @pytest.mark.parametrize("codec", Codec)
 def test_what_was_written_is_read(codec):
-    made = encode_node(0, KEYS, VALUES, table=1, codec=codec)
-    node = decode_node(made.body, node_id=made.id, table=1)
+    made = made_of(codec=codec)
+    node = decode_node(made.body, node_id=made.id, boundary=TABLE_1)
     assert (node.keys, node.values, node.length) == (KEYS, VALUES, made.node.length)
     assert node.footprint > node.length
+    assert node == made.node
 
 
-def test_the_id_is_of_the_payload_whatever_the_codec_and_the_table():
-    ids = {encode_node(0, KEYS, VALUES, table=table, codec=codec).id for table in (1, 2) for codec in Codec}
-    assert len(ids) == 1
+def test_the_id_is_of_the_content_whatever_the_codec_and_the_table():
+    assert len({made_of(table=table, codec=codec).id for table in (1, 2) for codec in Codec}) == 1
 
 
-def test_the_id_covers_level_keys_and_values():
+def test_the_id_covers_level_keys_values_and_blocks():
+    children = [pack_child(Child(bytes(32), key, 1, 1, 1)) for key in KEYS]
     made = [
-        encode_node(0, KEYS, VALUES, table=1),
-        encode_node(1, KEYS, VALUES, table=1),
-        encode_node(0, [*KEYS[:-1], b"other"], VALUES, table=1),
-        encode_node(0, KEYS, [*VALUES[:-1], b"other"], table=1),
+        made_of(),
+        made_of([*KEYS[:-1], b"other"]),
+        made_of(KEYS, [*VALUES[:-1], VALUES[0]]),
+        made_of(block=50),
+        made_of(KEYS, children, level=1),
+        made_of(KEYS, children, level=2),
     ]
-    assert len({node.id for node in made}) == 4
+    assert len({node.id for node in made}) == len(made)
+
+
+def test_one_lookup_decodes_one_block():
+    made = made_of()
+    node = decode_node(made.body, node_id=made.id, boundary=TABLE_1)
+    assert node.value(KEYS[150]) == VALUES[150]
+    assert [node.value(key) for key in (b"", KEYS[150] + b"+", b"z")] == [None] * 3
+    assert [block.known is not None for block in node.blocks] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "limit", "low", "high"),
+    [
+        (b"", None, 999, 0, 300),
+        (b"key/0099", b"key/0101", 999, 99, 101),
+        (b"key/0100", None, 100, 100, 200),
+        (b"key/0150", b"key/0100", 10, 0, 0),
+        (b"z", None, 10, 0, 0),
+        (b"", b"key/0000", 10, 0, 0),
+    ],
+)
+def test_a_part_of_a_node_is_read(start, end, limit, low, high):
+    assert made_of().node.within(start, end, limit) == (KEYS[low:high], VALUES[low:high])
 
 
 def test_what_does_not_shrink_is_stored_as_it_is():
-    assert wrap(b"ab", level=0, table=1)[5] == Codec.NONE
+    assert Compressor().compress(b"ab") == b"ab"
+
+
+def test_a_block_that_several_nodes_have_is_compressed_once():
+    blocks = [block_of(0, KEYS[:100], VALUES[:100]), block_of(0, KEYS[100:], VALUES[100:])]
+    first, second = (encode_node(0, blocks[:number], table=1) for number in (1, 2))
+    assert second.fresh == sum(block.about.length for block in blocks)
+    before = first.body
+    assert (first.fresh, second.fresh) == (0, blocks[1].about.length)
+    assert read(second.body, second.id) == (KEYS, VALUES)
+    assert first.body == before
 
 
 DAMAGE = {
@@ -67,7 +118,8 @@ DAMAGE = {
     "another level": (lambda data: data[:7] + b"\x05" + data[8:], DataDamaged),
     "a huge length": (lambda data: data[:12] + b"\xff\xff\xff\xff" + data[16:], DataDamaged),
     "a small length": (lambda data: data[:12] + b"\x00\x00\x00\x05" + data[16:], DataDamaged),
-    "a later version": (lambda data: data[:4] + b"\x02" + data[5:], FormatUnknown),
+    "a later version": (lambda data: data[:4] + b"\x03" + data[5:], FormatUnknown),
+    "an earlier version than there was": (lambda data: data[:4] + b"\x00" + data[5:], FormatUnknown),
     "a later codec": (lambda data: data[:5] + b"\x09" + data[6:], FormatUnknown),
     "encrypted": (lambda data: data[:6] + b"\x01" + data[7:], FormatUnknown),
     "another table": (lambda data: data[:8] + b"\x00\x07" + data[10:], FormatUnknown),
@@ -78,26 +130,117 @@ DAMAGE = {
 @pytest.mark.parametrize("codec", Codec)
 def test_what_is_damaged_is_refused_by_name(name, codec):
     damage, error = DAMAGE[name]
-    made = encode_node(0, KEYS, VALUES, table=1, codec=codec)
+    made = made_of(codec=codec)
     with pytest.raises(error, match=made.id):
-        decode_node(damage(made.body), node_id=made.id, table=1)
+        read(damage(made.body), made.id)
 
 
 def test_another_nodes_bytes_are_refused():
-    made = encode_node(0, KEYS, VALUES, table=1)
     with pytest.raises(DataDamaged, match="another node"):
-        decode_node(made.body, node_id="00" * 32, table=1)
+        read(made_of().body, "00" * 32)
 
 
-def test_a_body_that_is_no_zstd_is_refused():
+ID = "77" * 32
+
+
+def directory_of(blocks, *, version=2, level=0, **changed):
+    """A directory of these blocks' bytes, with fields of one's own in the first summary."""
+    summaries = []
+    for block in blocks:
+        about = {
+            "first": b"a",
+            "last": b"b",
+            "digest": hashlib.sha256(block).digest(),
+            "pairs": 2,
+            "count": 2,
+            "size": 0,
+        }
+        summaries.append(about | {"length": len(block)})
+    if summaries:
+        summaries[0] |= changed
+    return msgpack.packb([version, level, [list(about.values()) for about in summaries]])
+
+
+GOOD = msgpack.packb([[b"a", b"b"], [VALUES[0], VALUES[1]]])
+
+
+def node_of(directory, stored_blocks, *, length=None, **fields):
+    body = msgpack.packb([directory, stored_blocks])
+    length = len(directory) + sum(map(len, stored_blocks)) if length is None else length
+    return stored(body, version=2, length=length, **fields), hashlib.sha256(directory).hexdigest()
+
+
+def test_fields_that_come_later_are_ignored():
+    later = [[*about, "later"] for about in msgpack.unpackb(directory_of([GOOD]))[2]]
+    assert read(*node_of(msgpack.packb([2, 0, later]), [GOOD])) == ([b"a", b"b"], VALUES[:2])
+
+
+BAD_BLOCKS = {
+    "other bytes": (GOOD, GOOD[:-1] + b"x", {}, DataDamaged, "other bytes"),
+    "no frame": (GOOD, b"no frame", {}, DataDamaged, "cannot be decompressed"),
+    "a frame that grows": (GOOD, zstd.compress(bytes(10_000_000)), {}, DataDamaged, "length that was noted"),
+    "no pairs": (b"\xc1", b"\xc1", {}, FormatUnknown, "cannot read"),
+    "text": (msgpack.packb([["a", "b"], []]),) * 2 + ({}, FormatUnknown, "cannot read"),
+    "fewer values": (msgpack.packb([[b"a", b"b"], [b""]]),) * 2 + ({}, DataDamaged, "contradicts"),
+    "another number": (GOOD, GOOD, {"pairs": 3}, DataDamaged, "contradicts"),
+    "another last key": (GOOD, GOOD, {"last": b"c"}, DataDamaged, "contradicts"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_BLOCKS)
+def test_a_bad_block_is_refused_when_it_is_looked_at(name):
+    block, bad, changed, error, words = BAD_BLOCKS[name]
+    directory = directory_of([block], **changed)
+    data, node_id = node_of(directory, [bad], length=len(directory) + len(block))
+    node = decode_node(data, node_id=node_id, boundary=TABLE_1)
+    for _ in range(2):
+        with pytest.raises(error, match=f"{node_id}.*{words}"):
+            node.value(b"a")
+
+
+@pytest.mark.parametrize(
+    ("data", "error"),
+    [
+        (node_of(directory_of([GOOD], version=3), [GOOD]), FormatUnknown),
+        (node_of(directory_of([GOOD], version=1), [GOOD]), FormatUnknown),
+        (node_of(b"\xc1", [GOOD]), FormatUnknown),
+        (node_of(directory_of([]), []), DataDamaged),
+        (node_of(directory_of([GOOD]), []), DataDamaged),
+        (node_of(directory_of([GOOD]), [GOOD, GOOD]), DataDamaged),
+        (node_of(directory_of([GOOD]), [GOOD], length=7), DataDamaged),
+        (node_of(directory_of([GOOD], level=1), [GOOD]), DataDamaged),
+        ((stored(b"\xc1", version=2), ID), DataDamaged),
+    ],
+)
+def test_a_directory_that_is_none_is_refused(data, error):
+    stored_node, node_id = data
+    with pytest.raises(error, match=node_id):
+        decode_node(stored_node, node_id=node_id, boundary=TABLE_1)
+
+
+def first_version(payload, **fields):
+    return stored(payload, **fields), hashlib.sha256(payload).hexdigest()
+
+
+def test_nodes_of_version_1_are_read_in_blocks():
+    values = [VALUES[0]] * 300
+    payload = msgpack.packb([1, 0, KEYS, values])
+    data, _node_id = first_version(zstd.compress(payload), codec=1, length=len(payload))
+    node = decode_node(data, node_id=hashlib.sha256(payload).hexdigest(), boundary=TABLE_1)
+    assert (node.pairs(), node.length) == ((KEYS, values), len(payload))
+    assert len(node.blocks) > 1
+    assert [block.about.last for block in node.blocks[:-1]] == [KEYS[at] for at, _ in TABLE_1.marks(0, KEYS[:-1])]
+
+
+def test_a_body_of_version_1_that_is_no_zstd_is_refused():
     with pytest.raises(DataDamaged, match="cannot be decompressed"):
-        unwrap(stored(b"not compressed", codec=1), name="n")
+        read(stored(b"not compressed", codec=1), ID)
 
 
-def test_a_body_that_grows_beyond_its_length_is_refused_early():
+def test_a_body_of_version_1_that_grows_beyond_its_length_is_refused_early():
     bomb = zstd.compress(bytes(10_000_000))
-    with pytest.raises(DataDamaged, match="length in its header"):
-        unwrap(stored(bomb, codec=1, length=100), name="n")
+    with pytest.raises(DataDamaged, match="length that was noted"):
+        read(stored(bomb, codec=1, length=100), ID)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +253,9 @@ def test_a_body_that_grows_beyond_its_length_is_refused_early():
         (msgpack.packb([1, 0, [], []]), DataDamaged),
     ],
 )
-def test_a_payload_that_is_no_node_is_refused(payload, error):
-    data = stored(payload)
+def test_a_payload_of_version_1_that_is_no_node_is_refused(payload, error):
     with pytest.raises(error):
-        decode_node(data, node_id=hashlib.sha256(payload).hexdigest(), table=1)
+        read(*first_version(payload))
 
 
 def test_children_grow_at_their_end_only():

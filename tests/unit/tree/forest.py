@@ -5,16 +5,18 @@ from __future__ import annotations
 
 from lakehouse.core.ids import RepositoryId
 from lakehouse.core.records import AddressKind, Entry
+from lakehouse.format.block import block_of
 from lakehouse.format.boundary import Boundary, linear_cut
 from lakehouse.format.entry import pack
+from lakehouse.format.node import encode_node
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.build import build
 from lakehouse.tree.store import NodeCache, NodeStore
 
 SMALL = Boundary(
     0xFFFF,
-    leaf=linear_cut(minimum=2, maximum=8, step=(1 << 64) // 20),
-    inner=linear_cut(minimum=2, maximum=5, step=(1 << 64) // 8),
+    leaf=linear_cut(minimum=2, maximum=8, step=(1 << 64) // 20, block=(1 << 64) // 3),
+    inner=linear_cut(minimum=2, maximum=5, step=(1 << 64) // 8, block=(1 << 64) // 2),
 )
 
 
@@ -33,6 +35,13 @@ class CountingStore(MemoryStore):
     async def put(self, location, body, **options):
         self.written.append(location.key)
         return await super().put(location, body, **options)
+
+
+def node_of(keys, values, *, level=0, block=64):
+    """A node with blocks of this length."""
+    cuts = range(0, len(keys), block)
+    blocks = [block_of(level, keys[at : at + block], values[at : at + block]) for at in cuts]
+    return encode_node(level, blocks, table=SMALL.id)
 
 
 def small_store(*, objects=None, budget=0):

@@ -9,11 +9,10 @@ from pathlib import Path
 import pytest
 
 from lakehouse.core.ids import RepositoryId
-from lakehouse.format.node import encode_node
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.disk import DiskCache
 from lakehouse.tree.store import NodeCache, NodeStore
-from tests.unit.tree.forest import SMALL, CountingStore
+from tests.unit.tree.forest import SMALL, CountingStore, entry, node_of
 
 pytestmark = pytest.mark.anyio
 
@@ -36,7 +35,7 @@ def store(objects, disk, *, repository=ONE, memory=0):
 
 
 def nodes(number):
-    return [encode_node(0, [b"%05d" % at], [os.urandom(50)], table=SMALL.id) for at in range(number)]
+    return [node_of([b"%05d" % at], [entry(address=os.urandom(25).hex())]) for at in range(number)]
 
 
 def copies(folder):

@@ -8,16 +8,15 @@ import asyncio
 import pytest
 
 from lakehouse.core.errors import StorageFull
-from lakehouse.format.node import encode_node
 from lakehouse.tree.apply import apply
 from lakehouse.tree.outbox import Outbox
-from tests.unit.tree.forest import SMALL, CountingStore, entry, keys_of, paged, planted, small_store
+from tests.unit.tree.forest import CountingStore, entry, keys_of, node_of, paged, planted, small_store
 
 pytestmark = pytest.mark.anyio
 
 
 def node(number):
-    return encode_node(0, [b"%d" % number], [b"value"], table=SMALL.id)
+    return node_of([b"%d" % number], [entry()])
 
 
 class HeldStore(CountingStore):

@@ -10,10 +10,10 @@ import pytest
 
 from lakehouse.core.errors import DataDamaged, StorageFull, StorageUnavailable
 from lakehouse.core.ids import RepositoryId
-from lakehouse.format.node import decode_node, encode_node
+from lakehouse.format.node import decode_node
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
-from tests.unit.tree.forest import SMALL, CountingStore, entry, small_store
+from tests.unit.tree.forest import SMALL, CountingStore, entry, node_of, small_store
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +21,7 @@ ONE, TWO = RepositoryId(1), RepositoryId(2)
 
 
 def node(name=b"a", size=10):
-    return encode_node(0, [name], [bytes(size)], table=SMALL.id)
+    return node_of([name], [entry(address="a" * size)])
 
 
 async def test_a_node_is_kept_under_its_id_in_the_repositorys_own_folder():
@@ -94,10 +94,12 @@ def test_the_memory_keeps_what_was_used_last_within_its_budget():
 
 
 def leaf(number):
-    """A leaf of real sizes, as it is when it was read from a store."""
+    """A leaf of real sizes, as it is when it was read from a store and all of it was looked at."""
     keys = [b"tables/part=%05d/file-%08d.parquet" % (number, at) for at in range(1000)]
-    made = encode_node(0, keys, [entry(at, address=f"{at:020}") for at in range(1000)], table=SMALL.id)
-    return made.id, decode_node(made.body, node_id=made.id, table=SMALL.id)
+    made = node_of(keys, [entry(at, address=f"{at:020}") for at in range(1000)])
+    node = decode_node(made.body, node_id=made.id, boundary=SMALL)
+    assert len(node.keys) == 1000
+    return made.id, node
 
 
 def test_the_budget_is_one_of_real_memory():
