@@ -51,10 +51,9 @@ def _count(root: MetaRangeId, start: bytes, end: bytes | None) -> Plan[Count]:
 
 def _within(node: Node, start: bytes, end: bytes | None) -> tuple[int, int, list[str]]:
     """Count and bytes of what is surely within the bounds; ids of the children that are so in part."""
-    low = bisect_left(node.keys, start)
     if not node.level:
-        high = len(node.keys) if end is None else bisect_left(node.keys, end)
-        return high - low, total_size(node.values[low:high]), []
+        return *_in_leaf(node, start, end), []
+    low = bisect_left(node.keys, start)
     high = len(node.keys) if end is None else bisect_left(node.keys, end) + 1
     objects = size = 0
     edges = []
@@ -68,3 +67,22 @@ def _within(node: Node, start: bytes, end: bytes | None) -> tuple[int, int, list
         else:
             edges.append(child.id.hex())
     return objects, size, edges
+
+
+def _in_leaf(node: Node, start: bytes, end: bytes | None) -> tuple[int, int]:
+    """Count and bytes within the bounds: only blocks at their edges are decoded."""
+    objects = size = 0
+    for block in node.blocks[bisect_left(node.lasts, start) :]:
+        about = block.about
+        if end is not None and about.first >= end:
+            break
+        if about.first >= start and (end is None or about.last < end):
+            objects += about.count
+            size += about.size
+        else:
+            keys, values = block.entries()
+            high = len(keys) if end is None else bisect_left(keys, end)
+            part = values[bisect_left(keys, start) : high]
+            objects += len(part)
+            size += total_size(part)
+    return objects, size

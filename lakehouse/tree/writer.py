@@ -166,6 +166,7 @@ class TreeWriter:
     def _push_blocks(self, level: int, blocks: Sequence[Block]) -> None:
         """Add the pairs of blocks: each as it is, if one begins here too and the node does not end within it."""
         this, cut = self._at(level), self.boundary.cut(level)
+        highest = cut.thresholds[-1]
         for block in blocks:
             _let_go(this)
             if this.keys or this.pairs + block.about.pairs > cut.maximum:
@@ -175,7 +176,7 @@ class TreeWriter:
             digest = block.hash(level)
             if digest < cut.block:
                 this.blocks.append(block)
-                if cut.ends(this.pairs, digest):
+                if (digest < highest or this.pairs == cut.maximum) and cut.ends(this.pairs, digest):
                     self._close(level)
             else:
                 this.held = block

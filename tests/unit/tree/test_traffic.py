@@ -91,6 +91,24 @@ async def test_one_change_reads_and_writes_one_path(store, objects, items):
         assert await lookup(store, applied.root, key + b"+") is None
 
 
+async def test_one_change_makes_one_block():
+    """In a tree of real sizes: all others are those of the old tree, undecoded and as they are stored."""
+    objects = MemoryStore()
+    stores = [
+        NodeStore(objects, NodeCache(1 << 26), repository=1, bucket="b", prefix="", boundary=TABLE_1) for _ in range(2)
+    ]
+    items = {b"path/%06d" % at: entry(at % 7) for at in range(5000)}
+    root = await planted(stores[0], items, 1000)
+    applied = await apply(stores[1], root, paged({b"path/002500": entry(8)}))
+    old, new = await nodes_of(stores[0], root), await nodes_of(stores[1], applied.root)
+    before = {block.about.digest for node in old.values() for block in node.blocks}
+    made = [block for node in new.values() for block in node.blocks if block.about.digest not in before]
+    assert len(made) == 2  # one of the leaf, one of the root
+    [leaf] = [node for node in new.values() if not node.level and any(block in node.blocks for block in made)]
+    assert sum(block.known is not None for block in leaf.blocks) == 1
+    assert await lookup(stores[1], applied.root, b"path/002500") == entry(8)
+
+
 async def test_what_is_no_change_writes_nothing_and_keeps_the_root(store, objects, items):
     root = await planted(store, items)
     forget(objects)
