@@ -66,6 +66,7 @@ class Blame:
             return False
         try:
             node = await self._store.read(name)
+            node.pairs()
         except (DataDamaged, FormatUnknown):  # it went bad meanwhile: the next check tells
             return False
         sound = await self._below(node, found)

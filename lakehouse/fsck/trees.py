@@ -149,11 +149,11 @@ class Walk:
 
     def _note(self, nodes: dict[str, Node], levels: Levels) -> None:
         for node_id, node in nodes.items():
-            if node.level:
-                levels.descend(node)
-            else:
-                try:
+            try:
+                if node.level:
+                    levels.descend(node)
+                else:
                     self._needed.add(node.values)
-                except DataDamaged as error:
-                    self._tell(node_id, error)
+            except (DataDamaged, FormatUnknown) as error:
+                self._tell(node_id, error)
             breathe()

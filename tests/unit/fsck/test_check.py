@@ -5,10 +5,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import msgpack
 import pytest
 
 from lakehouse.core.paths import parse_path
 from lakehouse.db.statement import Statement
+from lakehouse.format.header import unwrap, wrap
 from lakehouse.fsck.check import Options, check_lake
 from lakehouse.fsck.report import Kind
 from lakehouse.meta import refs
@@ -21,6 +23,7 @@ from lakehouse.versioning.refs.repositories import RepositoryRequest, create_rep
 from tests.lakes import ANN, Hands, commit_all, open_lake
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from lakehouse.versioning.lake import Lake
@@ -154,12 +157,25 @@ async def test_a_node_that_is_missing(lake: Lake) -> None:
     assert "side" in problem.refs
 
 
-async def test_a_node_that_is_damaged(lake: Lake) -> None:
+def flipped(body: bytes) -> bytes:
+    """A node with the last bit the other way round."""
+    return body[:-1] + bytes([body[-1] ^ 1])
+
+
+def forged(body: bytes) -> bytes:
+    """A node with a block of another one, and all else as it should be."""
+    header, body = unwrap(body, name="")
+    directory, [_] = msgpack.unpackb(body)
+    body = msgpack.packb([directory, [b"another block"]])
+    return wrap(body, level=header.level, table=header.table, length=header.length, codec=header.codec)
+
+
+@pytest.mark.parametrize("damage", [flipped, forged])
+async def test_a_node_that_is_damaged(lake: Lake, damage: Callable[[bytes], bytes]) -> None:
     root, where = await root_of(lake, "side"), await place(lake)
     location = where.locate(f"_lakehouse/nodes/{root[:2]}/{root}")
-    body = bytearray(await (await where.store.objects.get(location)).read())
-    body[-1] ^= 1
-    await where.store.objects.put(location, bytes(body))
+    body = await (await where.store.objects.get(location)).read()
+    await where.store.objects.put(location, damage(body))
     report = await check_lake(lake, ["repo"], SMALL)
     [problem] = report.problems
     assert problem.kind is Kind.NODE_DAMAGED
