@@ -9,6 +9,7 @@ second (measured), with it they stay well above half.
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
@@ -23,22 +24,44 @@ PAGE = 1000
 WANTED = 50e-6
 """Seconds that it takes to get the interpreter's lock back when nobody else wants it, generously."""
 PAUSE = 500e-6
-"""Seconds for which long work stays away when others want the lock: about as long as a page takes."""
+"""Seconds for which long work stays away at least when others want the lock."""
+LONGEST = 5e-3
+"""Seconds for which it stays away at most: the first page of a thread counts from its beginning."""
 WORTH_A_THREAD = 2000
 """Fewer items than this are computed where they stand: the hop costs more."""
 
 
-def breathe() -> None:
-    """Give the interpreter's lock to whoever waits for it, and stay away for a while if somebody did: the loop gives it
-    up at each statement of the database and each system call, and is not to wait for a page each time.
+class Breath(threading.local):
+    """Gives the interpreter's lock to whoever waits for it, between two pages of work in a thread."""
 
-    In the event loop this does nothing: nobody could be let in, everybody waits for the loop itself.
-    """
-    if asyncio._get_running_loop() is None:
-        before = time.perf_counter()
-        time.sleep(0)
-        if time.perf_counter() - before > WANTED:
-            time.sleep(PAUSE)
+    def __init__(
+        self,
+        *,
+        now: Callable[[], float] = time.perf_counter,
+        cpu: Callable[[], float] = time.thread_time,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._now = now
+        self._cpu = cpu
+        self._sleep = sleep
+        self._since = cpu()
+
+    def take(self) -> None:
+        """If somebody waited for the lock, stay away for as long as this thread has worked since its last breath: the
+        loop gives the lock up at each statement of the database and each system call, and is not to wait for a page
+        each time.
+
+        In the event loop this does nothing: nobody could be let in, everybody waits for the loop itself.
+        """
+        if asyncio._get_running_loop() is None:
+            before = self._now()
+            self._sleep(0)
+            if self._now() - before > WANTED:
+                self._sleep(min(max(self._cpu() - self._since, PAUSE), LONGEST))
+            self._since = self._cpu()
+
+
+breathe = Breath().take
 
 
 async def offload(items: int, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:

@@ -93,7 +93,11 @@ class NodeCache:
 
 def _packed(nodes: Sequence[Encoded]) -> list[bytes]:
     compressor = Compressor()
-    return [node.packed(compressor) for node in nodes]
+    bodies = []
+    for node in nodes:
+        bodies.append(node.packed(compressor))
+        breathe()
+    return bodies
 
 
 def _shares(nodes: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
