@@ -12,6 +12,7 @@ import asyncio
 from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Generator
+from itertools import count
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
@@ -36,6 +37,8 @@ _FIRST_WINDOW = 2
 _WINDOW = 16
 """Nodes of one side that are gone through together: few at first, so that the first differences come early."""
 _DIFFERENT_COST = 4
+_BREATH = 16
+"""Pairs of blocks that are compared in the time of a page."""
 
 
 class _Part(NamedTuple):
@@ -167,9 +170,13 @@ def _compare_leaves(lefts: list[_Part], rights: list[_Part], bounds: _Bounds, sa
         right.add(now_right, nodes)
         _cross_out(left, right)
         found: list[Difference] = []
-        while (cut := _next_cut(left.head, right.head, bound)) is not None:
-            found += differences(left.take(cut), right.take(cut), same)
-            breathe()
+        for number in count(1):
+            pair = _next_pair(left, right, bound)
+            if pair is None:
+                break
+            found += differences(*pair, same)
+            if number % _BREATH == 0:
+                breathe()
         for at in range(0, len(found), PAGE):
             yield found[at : at + PAGE]
 
@@ -210,24 +217,26 @@ class _Blocks:
 
     def take(self, cut: bytes) -> Pairs:
         """The entries up to `cut`, which is not behind the first block."""
-        if not self._todo or self._todo[0].about.first > cut:
+        if not self._todo or (about := self._todo[0].about).first > cut:
             return [], []
-        block = self._todo[0]
-        keys, values = self._within(block) if self._part is None else self._part
-        if block.about.last <= cut:
+        rest = self._part or self._within(self._todo[0])
+        self._part = None
+        if about.last == cut:
             self._todo.popleft()
-            self._part = None
-            return keys, values
+            return rest
+        keys, values = rest
         at = bisect_right(keys, cut)
         self._part = keys[at:], values[at:]
         return keys[:at], values[:at]
 
     def _within(self, block: Block) -> Pairs:
-        keys, values = block.entries()
         start, end = self._bounds
-        low = bisect_left(keys, start) if block.about.first < start else 0
-        high = len(keys) if end is None or block.about.last < end else bisect_left(keys, end)
-        return (keys, values) if high - low == len(keys) else (keys[low:high], values[low:high])
+        pairs = block.entries()
+        if start <= block.about.first and (end is None or block.about.last < end):
+            return pairs
+        keys, values = pairs
+        low, high = bisect_left(keys, start), len(keys) if end is None else bisect_left(keys, end)
+        return keys[low:high], values[low:high]
 
 
 def _cross_out(left: _Blocks, right: _Blocks) -> None:
@@ -237,15 +246,16 @@ def _cross_out(left: _Blocks, right: _Blocks) -> None:
     right.drop(both)
 
 
-def _next_cut(left: bytes | None, right: bytes | None, bound: bytes | None) -> bytes | None:
-    """Up to where the first blocks of both sides can be compared; None when more leaves have to be read first.
+def _next_pair(left: _Blocks, right: _Blocks, bound: bytes | None) -> tuple[Pairs, Pairs] | None:
+    """What of both sides reaches equally far; None when more leaves have to be read first, or none is left.
 
     Behind `bound` a side may have leaves that were not read.
     """
-    cut = min((key for key in (left, right) if key is not None), default=None)
+    here, there = left.head, right.head
+    cut = here if there is None or (here is not None and here < there) else there
     if cut is None or (bound is not None and cut > bound):
         return None
-    return cut
+    return left.take(cut), right.take(cut)
 
 
 def _ids(parts: list[_Part]) -> _Needed:

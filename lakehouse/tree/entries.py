@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What differs between two sorted runs of entries, as leaves hold them.
+"""What differs between two sorted runs of entries, as blocks hold them.
 
-Whole slices are compared by one C call each, which for entries that both sides have in common in memory is a comparison
-of addresses; only where two slices differ are they halved. So the cost in Python follows the differences.
+Runs are compared by calls that do their work in C, which for entries that both sides have in common in memory is a
+comparison of addresses: Python sees the differences only.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Callable
-from itertools import repeat
+from itertools import compress, count, repeat
+from operator import ne
 from typing import NamedTuple, TypeAlias
 
 from lakehouse.core.offload import PAGE, breathe
@@ -17,9 +18,6 @@ from lakehouse.core.offload import PAGE, breathe
 Same: TypeAlias = Callable[[bytes, bytes], bool]
 Entries: TypeAlias = tuple[list[bytes], list[bytes]]
 """Keys and values."""
-
-_FEW = 8
-"""So few pairs are looked at one by one."""
 
 
 class Difference(NamedTuple):
@@ -39,14 +37,15 @@ def differences(left: Entries, right: Entries, same: Same) -> list[Difference]:
         if i > breath + PAGE:
             breath = i
             breathe()
-        run = _equal_run(left_keys, i, right_keys, j)
+        run = _equal_run(left_keys[i:], right_keys[j:])
         if run:
             olds, news = left_values[i : i + run], right_values[j : j + run]
-            found += [
-                Difference(left_keys[i + at], olds[at], news[at])
-                for at in _unequal(olds, news)
-                if not same(olds[at], news[at])
-            ]
+            if olds != news:
+                found += [
+                    Difference(left_keys[i + at], olds[at], news[at])
+                    for at in compress(count(), map(ne, olds, news))
+                    if not same(olds[at], news[at])
+                ]
             i += run
             j += run
         elif left_keys[i] < right_keys[j]:
@@ -69,39 +68,8 @@ def _upto(keys: list[bytes], key: bytes, start: int) -> int:
     return bisect_left(keys, key, start + 1)
 
 
-def _equal_run(left: list[bytes], i: int, right: list[bytes], j: int) -> int:
-    """How many keys are equal from `left[i]` and `right[j]` on: two at first, twice as many while they are."""
-    most = min(len(left) - i, len(right) - j)
-    done, step = 0, 2
-    while done < most:
-        step = min(step, most - done)
-        if left[i + done : i + done + step] != right[j + done : j + done + step]:
-            break
-        done += step
-        step *= 8
-    else:
-        return done
-    while step > 1:
-        half = step // 2
-        if left[i + done : i + done + half] == right[j + done : j + done + half]:
-            done += half
-            step -= half
-        else:
-            step = half
-    return done
-
-
-def _unequal(left: list[bytes], right: list[bytes]) -> list[int]:
-    """Positions at which two lists of one length differ."""
+def _equal_run(left: list[bytes], right: list[bytes]) -> int:
+    """How many keys are equal from the beginning."""
     if left == right:
-        return []
-    found: list[int] = []
-    todo = [(0, len(left))]
-    while todo:
-        start, end = todo.pop()
-        if end - start <= _FEW:
-            found += [at for at in range(start, end) if left[at] != right[at]]
-        elif left[start:end] != right[start:end]:
-            middle = (start + end) // 2
-            todo += (middle, end), (start, middle)
-    return found
+        return len(left)
+    return next(compress(count(), map(ne, left, right)), min(len(left), len(right)))
