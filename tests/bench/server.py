@@ -14,6 +14,7 @@ import argparse
 import base64
 import itertools
 import json
+import random
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -158,12 +159,28 @@ class Bench:
         self, name: str, work: Callable[[], object], *, limit: float | None = None, bound: str = "append"
     ) -> None:
         """Run `work` once; `limit` is the time in seconds that must not be exceeded on the reference machine."""
-        cpu, started = cpu_seconds(*self.pids), time.perf_counter()
-        work()
-        wall = time.perf_counter() - started
+        self.rounds(name, lambda _: None, lambda _: work(), rounds=1, limit=limit, bound=bound)
+
+    def rounds(
+        self,
+        name: str,
+        prepare: Callable[[int], object],
+        work: Callable[[int], object],
+        *,
+        rounds: int,
+        limit: float | None = None,
+        bound: str = "append",
+    ) -> None:
+        """As `timed`, a mean of some rounds; each is prepared before, which is not counted."""
+        wall = used = 0.0
+        for number in range(rounds):
+            prepare(number)
+            cpu, started = cpu_seconds(*self.pids), time.perf_counter()
+            work(number)
+            wall += (time.perf_counter() - started) / rounds
+            used += (cpu_seconds(*self.pids) - cpu) / rounds
         verdict = "" if limit is None else f"{limit / self.speed[bound] / wall:.2f} x"
-        used = (cpu_seconds(*self.pids) - cpu) * 1e3
-        self.row(name, "1", f"{wall * 1e3:>10.1f} ms", f"{used:>8.0f} ms", "", "", f"{verdict:>6}", "")
+        self.row(name, "1", f"{wall * 1e3:>10.1f} ms", f"{used * 1e3:>8.0f} ms", "", "", f"{verdict:>6}", "")
 
 
 def link_of(location: dict[str, object]) -> dict[str, object]:
@@ -244,6 +261,8 @@ def run(bench: Bench) -> None:
             f"commit of {count:,} staged objects", lambda: bench.rest("POST", commits, json={"message": "some"})
         )
 
+    scattered(bench, big)
+
     def pairs() -> None:
         for number in range(50):
             bench.rest("POST", f"{uploading}/branches/main/objects?path=one", content=b"%d" % number)
@@ -269,6 +288,47 @@ def run(bench: Bench) -> None:
             after, more = page["next_offset"], page["has_more"]
 
     bench.timed("list 101k objects in pages of 1,000", listing, limit=1.1 / 2)
+
+
+def scattered(bench: Bench, big: str) -> None:
+    """Few changes anywhere in a repository of 100,000 objects: committed, compared, merged."""
+
+    def change(branch: str, count: int, number: int) -> None:
+        places = random.Random(number).sample(range(100_000), count)
+        rows = [{"path": f"p/{n:07}", "checksum": f"{n}-{number}", "size_bytes": n} for n in sorted(places)]
+        link_some(bench, big, rows, branch=branch)
+
+    def commit(branch: str) -> None:
+        bench.rest("POST", f"{big}/branches/{branch}/commits", json={"message": "scattered"})
+
+    def branch_off(count: int, number: int) -> None:
+        bench.rest("POST", f"{big}/branches", json={"name": f"side{number}", "source": "main"})
+        change(f"side{number}", count, number)
+        commit(f"side{number}")
+
+    bench.rounds(
+        "commit of 1 change in 101k",
+        lambda number: change("main", 1, number),
+        lambda _: commit("main"),
+        rounds=20,
+        limit=0.014 / 3,
+    )
+    bench.rounds(
+        "merge of 200 changes into 101k",
+        lambda number: branch_off(200, 100 + number),
+        lambda number: bench.rest("POST", f"{big}/refs/side{100 + number}/merge/main"),
+        rounds=10,
+        limit=0.057 / 4,
+    )
+    branch_off(500, 1000)
+    differences = f"{big}/refs/main/diff/side1000?amount=1000&type=two_dot"
+    bench.rounds(
+        "diff of 500 changes in 101k",
+        lambda _: bench.rest("GET", differences),
+        lambda _: bench.rest("GET", differences),
+        rounds=10,
+        limit=0.036 / 4,
+    )
 
 
 def beside(bench: Bench, count: int) -> None:
@@ -298,8 +358,8 @@ def mark_garbage(bench: Bench, repository: str) -> None:
         raise SystemExit(f"garbage collection: {status['error']}")
 
 
-def link_some(bench: Bench, repository: str, rows: list[dict[str, object]]) -> None:
-    base = f"{repository}/branches/main/staging"
+def link_some(bench: Bench, repository: str, rows: list[dict[str, object]], *, branch: str = "main") -> None:
+    base = f"{repository}/branches/{branch}/staging"
     answer = bench.rest("POST", f"{base}/addresses", json={"paths": [row["path"] for row in rows]})
     lines = [json.dumps(row | {"staging": one}) for row, one in zip(rows, answer.json()["results"], strict=True)]
     bench.rest("PUT", f"{base}/links", content="\n".join(lines).encode())
