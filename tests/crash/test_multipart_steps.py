@@ -15,6 +15,7 @@ import pytest
 from lakehouse.core.errors import PreconditionFailed, UploadNotFound
 from lakehouse.core.paths import parse_path
 from lakehouse.objects.local import open_local_store
+from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import multipart, writing
 from lakehouse.versioning.refs import repositories
 from lakehouse.versioning.refs.repositories import RepositoryRequest
@@ -47,14 +48,15 @@ def dying(lake, fuse):
 
 async def begin(lake, path):
     identifier = await multipart.create(lake, "lakes", "main", parse_path(path), content_type="", metadata={})
-    begun = await multipart.find(lake, "lakes", identifier, f"main/{path}".encode())
+    begun = await multipart.find(lake, await resolve.repository(lake, "lakes"), identifier, f"main/{path}".encode())
     part = await multipart.put_part(lake, begun, 1, BODY, size=len(BODY))
     return begun, [(1, part.etag)]
 
 
 async def unfinished(lake):
     """Uploads that the database knows, and those that the store knows."""
-    known, _ = await multipart.list_uploads(lake, "lakes", prefix=b"", after=(b"", ""), limit=100)
+    repository = await resolve.repository(lake, "lakes")
+    known, _ = await multipart.list_uploads(lake, repository, prefix=b"", after=(b"", ""), limit=100)
     stored, _ = await lake.stores.default.uploads.uploads("lake.local")
     return len(known), len(stored)
 

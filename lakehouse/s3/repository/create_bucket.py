@@ -14,7 +14,6 @@ from lakehouse.core.marks import PLAIN
 from lakehouse.s3.answer import Answer
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.repository.gateway import allow
-from lakehouse.versioning import resolve
 from lakehouse.versioning.refs import repositories
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ async def create_bucket(gateway: Gateway, asked: Asked) -> Answer:
     """Raises S3Error BucketAlreadyExists, InvalidBucketName, NotImplemented; RepositoryExists."""
     allow(gateway, asked, "fs:CreateRepository")
     try:
-        await resolve.repository(gateway.lake, asked.repository)
+        asked.require_repository()
     except RepositoryNotFound as error:
         if gateway.new_buckets == "off":
             raise S3Error(

@@ -11,7 +11,6 @@ from lakehouse.s3.errors import STATUS, S3Error, code_of
 from lakehouse.s3.repository.gateway import allow_object, entry_path
 from lakehouse.s3.xml import NAMESPACE, document, element, parent
 from lakehouse.s3.xml_reader import children, malformed, read_document, text_of
-from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import objects
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ MOST = 1000
 
 async def delete_objects(gateway: Gateway, asked: Asked) -> Answer:
     """Keys of several branches may be mixed; absent ones count as deleted. Each needs the permission for itself."""
-    await resolve.repository(gateway.lake, asked.repository)
+    asked.require_repository()
     root = await read_document(asked.request.body, "Delete")
     items = children(root, "Object")
     keys = [text_of(item, "Key") or "" for item in items]

@@ -10,14 +10,15 @@ import msgspec
 from lakehouse.asgi.origin import Origin
 from lakehouse.auth.checker import Checker
 from lakehouse.core import marks
-from lakehouse.core.errors import RepositoryInDeletion, RepositoryNotFound, Unauthenticated
+from lakehouse.core.errors import RepositoryNotFound, Unauthenticated
 from lakehouse.core.ids import EntryPath, RepositoryName
-from lakehouse.core.records import User
+from lakehouse.core.records import Repository, User
+from lakehouse.meta import repositories
 from lakehouse.objects.address import MAX_KEY
 from lakehouse.s3.errors import S3Error
 from lakehouse.s3.request import S3Request
-from lakehouse.versioning import resolve
 from lakehouse.versioning.lake import Lake
+from lakehouse.versioning.protection import require_active
 
 NewBuckets = Literal["off", "plain", "branches"]
 """What CreateBucket makes of a new name."""
@@ -58,8 +59,13 @@ class Asked(msgspec.Struct, frozen=True, eq=False):
     ref: str
     path: str
     keys: Keys = Keys()
-    public: bool = False
-    """Whether nobody in particular may read too."""
+    found: Repository | None = None
+    """The repository as it was when the request came, also one that is being deleted; None: there is none."""
+
+    @property
+    def public(self) -> bool:
+        """Whether nobody in particular may read too."""
+        return self.found is not None and marks.is_public(self.found)
 
     @property
     def entry_path(self) -> EntryPath:
@@ -73,24 +79,24 @@ class Asked(msgspec.Struct, frozen=True, eq=False):
 
     def at(self, ref: str, path: str) -> Asked:
         """The same request on another place of the repository."""
-        return Asked(self.request, self.user, self.repository, ref, path, self.keys, self.public)
+        return Asked(self.request, self.user, self.repository, ref, path, self.keys, self.found)
+
+    def require_repository(self) -> Repository:
+        """The repository. Raises RepositoryNotFound, RepositoryInDeletion."""
+        if self.found is None:
+            raise RepositoryNotFound
+        require_active(self.found)
+        return self.found
 
 
 async def ask(gateway: Gateway, request: S3Request, user: User | None, *, repository: str, key: str) -> Asked:
     """What a request on `key` of a repository asks for. A repository that is not there has keys of the common form:
     who may know of it is judged later.
     """
-    keys, public = Keys(), False
-    if repository.isprintable():
-        try:
-            found = await resolve.repository(gateway.lake, repository)
-        except (RepositoryNotFound, RepositoryInDeletion):
-            pass
-        else:
-            keys = Keys(found.default_branch) if marks.is_plain(found) else keys
-            public = marks.is_public(found)
+    found = await repositories.find(gateway.lake.db, repository) if repository.isprintable() else None
+    keys = Keys(found.default_branch) if found is not None and marks.is_plain(found) else Keys()
     ref, path = keys.split(key)
-    return Asked(request, user, repository, ref, path, keys, public)
+    return Asked(request, user, repository, ref, path, keys, found)
 
 
 def split_key(key: str) -> tuple[str, str]:

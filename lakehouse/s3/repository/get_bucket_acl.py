@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.repository.gateway import allow
 from lakehouse.s3.xml import NAMESPACE, document, element, parent
-from lakehouse.versioning import resolve
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway
@@ -18,7 +17,7 @@ _GRANTEE = '<Grantee xmlns:xsi="http://www.w3.org/2001/XMLSchema-instance" xsi:t
 
 async def get_bucket_acl(gateway: Gateway, asked: Asked) -> Answer:
     user = allow(gateway, asked, "fs:ReadRepository")
-    await resolve.repository(gateway.lake, asked.repository)
+    asked.require_repository()
     who = element("ID", user.name) + element("DisplayName", user.name)
     grant = parent("Grant", f"{_GRANTEE}{who}</Grantee>", element("Permission", "FULL_CONTROL"))
     told = (parent("Owner", who), parent("AccessControlList", grant))

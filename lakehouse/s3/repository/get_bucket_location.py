@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.repository.gateway import allow
 from lakehouse.s3.xml import NAMESPACE, document
-from lakehouse.versioning import resolve
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway
@@ -17,6 +16,6 @@ if TYPE_CHECKING:
 async def get_bucket_location(gateway: Gateway, asked: Asked) -> Answer:
     """Empty for us-east-1, as S3 has it."""
     allow(gateway, asked, "fs:ReadRepository")
-    await resolve.repository(gateway.lake, asked.repository)
+    asked.require_repository()
     region = "" if gateway.region == "us-east-1" else gateway.region
     return xml_answer(document("LocationConstraint", region, namespace=NAMESPACE))

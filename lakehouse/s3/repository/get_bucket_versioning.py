@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.repository.gateway import allow
 from lakehouse.s3.xml import NAMESPACE, document
-from lakehouse.versioning import resolve
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway
@@ -16,5 +15,5 @@ if TYPE_CHECKING:
 
 async def get_bucket_versioning(gateway: Gateway, asked: Asked) -> Answer:
     allow(gateway, asked, "fs:ReadRepository")
-    await resolve.repository(gateway.lake, asked.repository)
+    asked.require_repository()
     return xml_answer(document("VersioningConfiguration", namespace=NAMESPACE))

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from lakehouse.s3.answer import Answer
 from lakehouse.s3.repository.gateway import allow
-from lakehouse.versioning import resolve
 
 if TYPE_CHECKING:
     from lakehouse.s3.repository.gateway import Asked, Gateway
@@ -15,5 +14,5 @@ if TYPE_CHECKING:
 
 async def head_bucket(gateway: Gateway, asked: Asked) -> Answer:
     allow(gateway, asked, "fs:ReadRepository")
-    await resolve.repository(gateway.lake, asked.repository)
+    asked.require_repository()
     return Answer(200, {"x-amz-bucket-region": gateway.region})

@@ -18,13 +18,14 @@ if TYPE_CHECKING:
 async def list_multipart_uploads(gateway: Gateway, asked: Asked) -> Answer:
     """Keys are told without their branch; prefix and markers begin with it, as everywhere else, where keys do."""
     allow(gateway, asked, "fs:ListObjects")
+    repository = asked.require_repository()
     only = asked.keys.only
     base = b"" if only is None else f"{only}/".encode()
     prefix = base + _raw(asked.request.query.get("prefix", ""))
 
     async def fetch(after: tuple[str, str], limit: int) -> tuple[list[Upload], bool]:
         found, more = await multipart.list_uploads(
-            gateway.lake, asked.repository, prefix=prefix, after=(base + _raw(after[0]), after[1]), limit=limit
+            gateway.lake, repository, prefix=prefix, after=(base + _raw(after[0]), after[1]), limit=limit
         )
         return [Upload(line.key[len(base) :].decode(), line.id, line.created) for line in found], more
 

@@ -10,14 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.errors import InvalidRef, NotFound
+from lakehouse.core.errors import InvalidRef, NotFound, RepositoryNotFound
 from lakehouse.core.paths import after_prefix, grouped, successor
 from lakehouse.s3.answer import Answer, xml_answer
 from lakehouse.s3.operations.listing import wanted
 from lakehouse.s3.repository.gateway import allow
 from lakehouse.s3.repository.listing import list_keys
 from lakehouse.s3.xml import NAMESPACE, document, element, parent, quoted, timestamp
-from lakehouse.versioning import resolve
 from lakehouse.versioning.history.versions import Version, list_versions
 
 if TYPE_CHECKING:
@@ -42,6 +41,7 @@ async def list_object_versions(gateway: Gateway, asked: Asked) -> Answer:
     marker = (query.get("key-marker", ""), query.get("version-id-marker", ""))
     if asked.keys.only is not None or "/" in ask.prefix:
         allow(gateway, asked, "fs:ListObjects")
+        asked.require_repository()
         found = await _collect(gateway, asked, ask, marker)
     else:
         branches = await list_keys(gateway, asked, ask, after=marker[0])
@@ -74,8 +74,9 @@ async def _collect(gateway: Gateway, asked: Asked, ask: Wanted, marker: tuple[st
             paths = await list_versions(
                 gateway.lake, asked.repository, ref, prefix=prefix, start=position, paths=ask.limit + 1
             )
+        except RepositoryNotFound:  # it was deleted meanwhile
+            raise
         except (NotFound, InvalidRef):
-            await resolve.repository(gateway.lake, asked.repository)
             return found
         position = None if len(paths) <= ask.limit else successor(paths[-1][0].path)
         for versions in paths:

@@ -13,7 +13,6 @@ from lakehouse.core.records import PathEntry
 from lakehouse.objects.port import ObjectInfo, StoredObject
 from lakehouse.s3.operations.listing import Listed
 from lakehouse.s3.repository.gateway import allow
-from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import listing
 from lakehouse.versioning.refs.branches import list_branches
 
@@ -36,6 +35,7 @@ async def list_keys(gateway: Gateway, asked: Asked, ask: Wanted, *, after: str) 
             return await _across(gateway, asked, ask, after=after)
         return await _branches(gateway, asked, ask, after=after)
     allow(gateway, asked, "fs:ListObjects")
+    asked.require_repository()
     ref, path = asked.keys.split(ask.prefix)
     begins = _below(asked.keys.base(ref), after)
     try:
@@ -43,8 +43,9 @@ async def list_keys(gateway: Gateway, asked: Asked, ask: Wanted, *, after: str) 
             raise NotFound
         query = listing.Query(_raw(path), begins, _raw(ask.delimiter), ask.limit)
         return await _page(gateway, asked, ref, query)
+    except RepositoryNotFound:  # it was deleted meanwhile
+        raise
     except (NotFound, InvalidRef):
-        await resolve.repository(gateway.lake, asked.repository)
         return Listed([], [])
 
 
@@ -70,7 +71,7 @@ async def _across(gateway: Gateway, asked: Asked, ask: Wanted, *, after: str) ->
     allow(gateway, asked, "fs:ListObjects")
     found = Listed([], [])
     if not ask.limit or not _BRANCH.fullmatch(ask.prefix):
-        await resolve.repository(gateway.lake, asked.repository)
+        asked.require_repository()
         return found
     for name in sorted(await _names(gateway, asked, ask.prefix), key="{}/".format):
         begins = _below(f"{name}/", after)
@@ -117,7 +118,7 @@ async def _branches(gateway: Gateway, asked: Asked, ask: Wanted, *, after: str) 
     allow(gateway, asked, "fs:ListBranches")
     name = after.partition("/")[0]
     if not ask.limit or not _BRANCH.fullmatch(ask.prefix) or not name.isprintable():
-        await resolve.repository(gateway.lake, asked.repository)
+        asked.require_repository()
         return Listed([], [])
     amount = ask.limit if ask.delimiter else MOST
     page = await list_branches(gateway.lake, asked.repository, prefix=ask.prefix, after=name, amount=amount)

@@ -36,7 +36,6 @@ from lakehouse.s3.repository.upload_part import upload_part
 from lakehouse.s3.repository.upload_part_copy import upload_part_copy
 from lakehouse.s3.routes import SUBRESOURCES
 from lakehouse.s3.sigv4 import is_unsigned
-from lakehouse.versioning import resolve
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -101,7 +100,7 @@ async def serve_repository(gateway: Gateway, request: S3Request, user: User | No
         if not request.bucket.isprintable():
             raise RepositoryNotFound
         if request.key and not asked.path and not _may_lack_path(operation, request.key):
-            await resolve.repository(gateway.lake, asked.repository)
+            asked.require_repository()
             return Answer(404)
         return await operation(gateway, asked)
     except RepositoryNotFound as error:

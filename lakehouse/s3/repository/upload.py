@@ -20,7 +20,7 @@ async def named_upload(gateway: Gateway, asked: Asked) -> Begun:
     """
     request = asked.request
     key = asked.stored_key.encode("utf-8", "surrogateescape")
-    begun = await multipart.find(gateway.lake, asked.repository, request.query["uploadId"], key)
+    begun = await multipart.find(gateway.lake, asked.require_repository(), request.query["uploadId"], key)
     if asked.keys.only is not None and begun.upload.key != key:
         raise UploadNotFound
     allow_object(gateway, asked.at(*split_key(begun.upload.key.decode())), "fs:WriteObject")

@@ -22,7 +22,6 @@ from lakehouse.format.entry import pack
 from lakehouse.meta import repositories
 from lakehouse.meta import uploads as rows
 from lakehouse.meta.uploads import Upload
-from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import addresses, writing
 
 if TYPE_CHECKING:
@@ -69,16 +68,15 @@ async def create(
     return upload.id
 
 
-async def find(lake: Lake, repository: str, identifier: str, key: bytes) -> Begun:
+async def find(lake: Lake, repository: Repository, identifier: str, key: bytes) -> Begun:
     """An upload by its id and the key (`branch/path`) that it was begun with; `path` alone, as lists show it, will do.
 
-    Raises RepositoryNotFound, UploadNotFound.
+    Raises UploadNotFound.
     """
-    repo = await resolve.repository(lake, repository)
-    upload = await rows.find(lake.db, repo.id, identifier) if _ID.fullmatch(identifier) else None
+    upload = await rows.find(lake.db, repository.id, identifier) if _ID.fullmatch(identifier) else None
     if upload is None or key not in (upload.key, upload.key.partition(b"/")[2]):
         raise UploadNotFound
-    return Begun(repo, upload)
+    return Begun(repository, upload)
 
 
 async def put_part(
@@ -170,11 +168,10 @@ async def give_up_old(lake: Lake) -> int:
 
 
 async def list_uploads(
-    lake: Lake, repository: str, *, prefix: bytes, after: tuple[bytes, str], limit: int
+    lake: Lake, repository: Repository, *, prefix: bytes, after: tuple[bytes, str], limit: int
 ) -> tuple[list[Upload], bool]:
     """Unfinished uploads in order of key and id, strictly after (key, id); and whether more follow."""
-    repo = await resolve.repository(lake, repository)
-    found = await rows.page(lake.db, repo.id, prefix=prefix, after=after, limit=limit + 1)
+    found = await rows.page(lake.db, repository.id, prefix=prefix, after=after, limit=limit + 1)
     return found[:limit], len(found) > limit
 
 

@@ -8,6 +8,7 @@ import pytest
 from lakehouse.core.errors import UploadNotFound
 from lakehouse.core.paths import parse_path
 from lakehouse.objects.local import open_local_store
+from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import multipart
 from lakehouse.versioning.refs.repositories import RepositoryRequest, create_repository, delete_repository
 from lakehouse.versioning.work import sweeping
@@ -27,7 +28,7 @@ async def lake(metadata, clock, tmp_path):
 
 async def begin(lake, path="a"):
     identifier = await multipart.create(lake, "lakes", "main", parse_path(path), content_type="a/b", metadata={})
-    return await multipart.find(lake, "lakes", identifier, f"main/{path}".encode())
+    return await multipart.find(lake, await resolve.repository(lake, "lakes"), identifier, f"main/{path}".encode())
 
 
 async def in_store(lake):
@@ -57,7 +58,7 @@ async def test_what_nobody_finishes_is_given_up(lake, repo, clock):
     assert await sweeping.sweep(lake) == 1
     assert await in_store(lake) == 1
     assert await error_of(multipart.put_part(lake, old, 1, b"x", size=1)) is UploadNotFound
-    assert await error_of(multipart.find(lake, repo, old.upload.id, b"main/old")) is UploadNotFound
+    assert await error_of(multipart.find(lake, old.repository, old.upload.id, b"main/old")) is UploadNotFound
     part = await multipart.put_part(lake, young, 1, b"part", size=4)
     await multipart.complete(lake, young, [(1, part.etag)])
 
@@ -66,5 +67,6 @@ async def test_a_deleted_repository_takes_its_uploads_along(lake, repo):
     begun = await begin(lake)
     await delete_repository(lake, repo, force=False)
     await create_repository(lake, RepositoryRequest(name=repo))
-    assert await error_of(multipart.find(lake, repo, begun.upload.id, b"main/a")) is UploadNotFound
-    assert await multipart.list_uploads(lake, repo, prefix=b"", after=(b"", ""), limit=9) == ([], False)
+    again = await resolve.repository(lake, repo)
+    assert await error_of(multipart.find(lake, again, begun.upload.id, b"main/a")) is UploadNotFound
+    assert await multipart.list_uploads(lake, again, prefix=b"", after=(b"", ""), limit=9) == ([], False)
