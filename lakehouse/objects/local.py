@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """The embedded object store: files in a folder, and an index.
 
-Order of a PUT: bytes and header under a temporary name, fsync, rename, fsync of the folder, then the index row is
-committed: only from here on the object exists, whole and durable. Order of a replacement or delete: index first, then
-the old file is removed. Several processes may use one folder.
+Order of a PUT: the bytes are made durable, as a record of a segment or, when they are many, as a file of their own;
+then the index row is committed: only from here on the object exists, whole and durable. Order of a replacement or
+delete: index first, then the old file or record is removed. Several processes may use one folder.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from lakehouse.objects.body import CHUNK, ChunkBody, exactly
 from lakehouse.objects.disk_errors import disk_error
 from lakehouse.objects.local_batch import Batches
 from lakehouse.objects.local_check import check_files
+from lakehouse.objects.local_compact import Compactor
 from lakehouse.objects.local_file import Label, Written, path_of
 from lakehouse.objects.local_index import Index, Row
 from lakehouse.objects.local_layout import Process, prepare
 from lakehouse.objects.local_read import FileBody, SpanBody, read_and_close, read_cached
 from lakehouse.objects.local_sweep import restore_index, sweep
 from lakehouse.objects.local_uploads import LocalUploads
-from lakehouse.objects.local_write import Files, Span
+from lakehouse.objects.local_write import RECORD, Files, Span
 from lakehouse.objects.manifest import MANIFEST, spans_of
 from lakehouse.objects.port import (
     ByteRange,
@@ -54,6 +55,10 @@ log = logging.getLogger(__name__)
 
 EXPIRY_PAUSE = 3600.0
 """Seconds between two looks for uploads that were abandoned."""
+COMPACTION_PAUSE = 600.0
+"""Seconds between two looks for segments that are worth compacting."""
+SEGMENT_OPEN = 24 * 3600.0
+"""Seconds after which a segment is closed however small it is, so that what is deleted in it can be given back."""
 _TRIES = 4
 
 
@@ -93,17 +98,36 @@ class LocalStore:
         self._process = process
         self._bucket = bucket
         self._clock = clock
-        self._keeper: asyncio.Task[None] | None = None
+        self._keepers: list[asyncio.Task[None]] = []
         self._files = Files(root, index, process, clock=clock)
         self.uploads = LocalUploads(index, self._files, head=self.head, read=self.get, clock=clock)
         """Multipart uploads into this store."""
-        self._batches = Batches(root, index, self._files, process, clock=clock)
+        self._compactor = Compactor(root, index, self._files, clock=clock)
+        self._batches = Batches(root, index, self._files, clock=clock)
 
     def start(self, *, abandoned: float | None = None) -> None:
         """Begin to remove, in the background, what dead processes and uploads that were abandoned left behind."""
         self._files.spawn(sweep(self._root, self._index, self._files.executor))
+        loop = asyncio.get_running_loop()
+        self._keepers.append(loop.create_task(self._compact_for_ever()))
         if abandoned is not None:
-            self._keeper = asyncio.get_running_loop().create_task(self._expire_for_ever(abandoned))
+            self._keepers.append(loop.create_task(self._expire_for_ever(abandoned)))
+
+    async def compact(self) -> int:
+        """Give back the room of deleted small objects, as far as it is worth it; how many segments were emptied.
+
+        Raises StorageFull, StorageUnavailable.
+        """
+        self._files.segments.finish(begun_before=self._clock() - SEGMENT_OPEN)
+        return await self._compactor.run()
+
+    async def _compact_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(COMPACTION_PAUSE)
+            try:
+                await self.compact()
+            except Unavailable:
+                log.warning("segments could not be compacted; trying again later", exc_info=True)
 
     async def _expire_for_ever(self, abandoned: float) -> None:
         while True:
@@ -180,8 +204,12 @@ class LocalStore:
         label = Label(target.bucket, label_key, row.info.content_type, row.info.metadata)
         if file < 0:
             return await self._share(row, label)
+        commit = self._commit(label, PutMode.REPLACE)
+        if row.info.size <= RECORD:
+            data = await self._files.thread(read_and_close, file, row.start, row.info.size)
+            return await self._files.record(label, data, commit, etag=row.info.etag)
         span = Span(file, row.start, row.info.size)
-        return await self._files.join(label, [span], row.info.etag, self._commit(label, PutMode.REPLACE))
+        return await self._files.join(label, [span], row.info.etag, commit)
 
     def describe(self) -> StoreDescription:
         return StoreDescription(
@@ -195,15 +223,19 @@ class LocalStore:
 
     async def close(self) -> None:
         """Wait for what was accepted, then let go of the files."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait([self._keeper])
+        for keeper in self._keepers:
+            keeper.cancel()
+        if self._keepers:
+            await asyncio.wait(self._keepers)
+        await self._files.settle()
+        self._files.segments.finish()
         await self._files.settle()
         with suppress(Unavailable):
             await self._index.empty_trash()
         loop = asyncio.get_running_loop()
         await loop.run_in_executor(None, self._index.close)
         await loop.run_in_executor(None, self._files.executor.shutdown)
+        await loop.run_in_executor(None, self._files.segments.shutdown)
         self._process.leave()
 
     # -- reading ---------------------------------------------------------------------------------------------------

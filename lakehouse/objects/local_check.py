@@ -3,12 +3,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lakehouse.objects.address import key_bytes
 from lakehouse.objects.local_file import path_of
 from lakehouse.objects.manifest import MANIFEST, spans_of
+from lakehouse.objects.segment_record import head_before, is_segment
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,11 +37,27 @@ def check_files(root: Path, index: Index, bucket: str, keys: Sequence[str]) -> l
 
 def _wrong(root: Path, index: Index, row: Row) -> str | None:
     if row.start != MANIFEST:
-        return _short(root, row.file, row.start + row.info.size)
+        short = _short(root, row.file, row.start + row.info.size)
+        return short or (_other(root, row) if is_segment(row.file) else None)
     spans = spans_of(index, row.file)
     if sum(span.size for span in spans) != row.info.size:
         return "does not have all of its parts"
     return next((found for span in spans if (found := _short(root, span.file, span.start + span.size))), None)
+
+
+def _other(root: Path, row: Row) -> str | None:
+    """What is wrong with the record that a row names."""
+    try:
+        file = os.open(path_of(root, row.file), os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            header = head_before(file, row.start)
+        finally:
+            os.close(file)
+    except OSError as error:
+        return f"has a segment {row.file} that cannot be read: {error.strerror}"
+    if header is None or (header.size, header.etag) != (row.info.size, row.info.etag):
+        return f"is not in the segment {row.file} where the index says"
+    return None
 
 
 def _short(root: Path, file: str, least: int) -> str | None:

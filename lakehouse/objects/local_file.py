@@ -19,7 +19,6 @@ from lakehouse.core.errors import DataTooNew, StorageUnavailable
 from lakehouse.objects.disk_errors import translated
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
     from pathlib import Path
 
 MAGIC = b"LAKEOBJ\x00"
@@ -29,6 +28,8 @@ PART = 1
 """Flag of a file that holds a part of an upload."""
 MANIFEST_FLAG = 2
 """Flag of a file whose bytes are a manifest."""
+RECORD = 4
+"""Flag of a record of a segment."""
 
 
 class Label(msgspec.Struct, frozen=True, array_like=True):
@@ -86,25 +87,48 @@ def head_of(label: Label, *, size: int, modified: float, etag: str, flags: int =
     return _fixed(text, flags=flags, size=size, modified=modified, etag=etag) + text
 
 
-def read_header(file: int) -> Header | None:
-    """The header of an open file; None when it is not one of ours or not whole. Raises DataTooNew."""
-    raw = os.pread(file, _FIXED.size, 0)
+class ShortHeader(msgspec.Struct, frozen=True):
+    """The part of a header that has a fixed length. `offset`: the bytes of the header with its label."""
+
+    flags: int
+    offset: int
+    size: int
+    modified: float
+    etag: bytes
+
+    def label(self, raw: bytes) -> Label | None:
+        """The label, from a header that was read whole; None when it is damaged."""
+        try:
+            return _decode(raw[_FIXED.size : self.offset])
+        except msgspec.DecodeError:
+            return None
+
+    def header(self, label: Label, offset: int) -> Header:
+        """All of it, of an object whose bytes begin at `offset`."""
+        etag = self.etag.rstrip(b"\x00").decode()
+        part, manifest = bool(self.flags & PART), bool(self.flags & MANIFEST_FLAG)
+        return Header(label, offset, self.size, etag, self.modified, part, manifest)
+
+
+def header_of(raw: bytes) -> ShortHeader | None:
+    """The header that begins with `raw`; None when there is none. Raises DataTooNew."""
     if len(raw) < _FIXED.size:
         return None
-    magic, version, flags, length, size, modified, etag = _FIXED.unpack(raw)
+    magic, version, flags, length, size, modified, etag = _FIXED.unpack_from(raw)
     if magic != MAGIC:
         return None
     if version > FORMAT:
         raise DataTooNew(f"an object file has format {version}, this program reads up to {FORMAT}: use a newer one")
-    try:
-        label = _decode(os.pread(file, length, _FIXED.size))
-    except msgspec.DecodeError:
+    return ShortHeader(flags, _FIXED.size + length, size, modified, etag)
+
+
+def read_header(file: int) -> Header | None:
+    """The header of an open file; None when it is not one of ours or not whole. Raises DataTooNew."""
+    short = header_of(os.pread(file, _FIXED.size, 0))
+    if short is None or os.fstat(file).st_size != short.offset + short.size:
         return None
-    offset = _FIXED.size + length
-    if os.fstat(file).st_size != offset + size:
-        return None
-    part, manifest = bool(flags & PART), bool(flags & MANIFEST_FLAG)
-    return Header(label, offset, size, etag.rstrip(b"\x00").decode(), modified, part, manifest)
+    label = short.label(os.pread(file, short.offset, 0))
+    return None if label is None else short.header(label, short.offset)
 
 
 def write_small(
@@ -117,7 +141,7 @@ def write_small(
     etag = hashlib.md5(data, usedforsecurity=False).hexdigest() if etag is None else etag
     head = head_of(label, size=len(data), modified=modified, etag=etag, flags=flags)
     temporary = path_of(root, name) + ".tmp"
-    with translated(on_error=lambda: _unlink(temporary)):
+    with translated(on_error=lambda: unlink(temporary)):
         file = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_CLOEXEC, 0o600)
         try:
             write_all(file, head + data)
@@ -183,19 +207,13 @@ class FileWriter:
     def discard(self) -> None:
         """Remove what was written. Never raises."""
         self._close()
-        _unlink(self._temporary)
-        _unlink(path_of(self._root, self._name))
+        unlink(self._temporary)
+        unlink(path_of(self._root, self._name))
 
     def _close(self) -> None:
         file, self._file = self._file, -1
         if file >= 0:
             os.close(file)
-
-
-def remove(root: Path, names: Sequence[str]) -> None:
-    """Remove files; those that are gone are no error. Never raises: what stays is found by the next sweep."""
-    for name in names:
-        _unlink(path_of(root, name))
 
 
 def _publish(root: Path, name: str) -> None:
@@ -221,7 +239,8 @@ def write_all(file: int, data: bytes) -> None:
         done += os.write(file, memoryview(data)[done:])
 
 
-def _unlink(path: str) -> None:
+def unlink(path: str) -> None:
+    """Remove a file; never raises."""
     try:
         os.unlink(path)  # noqa: PTH108
     except OSError:

@@ -21,9 +21,11 @@ from lakehouse.core.errors import (
     StoredObjectNotFound,
 )
 from lakehouse.core.paths import after_prefix
-from lakehouse.objects import manifest
+from lakehouse.objects import manifest, segment_index
 from lakehouse.objects.address import key_text
 from lakehouse.objects.port import Match, ObjectInfo, PutMode, StoredObject
+from lakehouse.objects.segment_index import Place
+from lakehouse.objects.segment_record import left_of
 from lakehouse.sqlite.readers import Readers
 from lakehouse.sqlite.writer import Writer
 
@@ -40,7 +42,8 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 
-_TABLES = """
+_TABLES = (
+    """
 create table if not exists objects (
     bucket text not null,
     key blob not null,
@@ -73,8 +76,12 @@ create table if not exists parts (
     primary key (upload, number)
 ) strict, without rowid;
 create table if not exists trash (file text primary key) strict, without rowid;
-""" + manifest.TABLE.lstrip()
+"""
+    + manifest.TABLE.lstrip()
+    + segment_index.TABLE.lstrip()
+)
 
+_STANDS = "select file, start, size, etag from objects where bucket = ? and key = ?"
 _COLUMNS = "file, start, size, etag, modified, content_type, metadata"
 _FIND = f"select {_COLUMNS} from objects where bucket = ? and key = ?"  # noqa: S608 - our own columns
 _INSERT = "insert into objects values (?, ?, ?, ?, ?, ?, ?, ?, ?) on conflict do nothing"
@@ -89,6 +96,11 @@ class Row(msgspec.Struct, frozen=True):
     file: str
     start: int
     info: ObjectInfo
+
+    @property
+    def place(self) -> Place:
+        """Where its bytes are."""
+        return Place(self.file, self.start, self.info.size)
 
 
 def _row(columns: Sequence[Any]) -> Row:
@@ -137,13 +149,17 @@ class Index:
 
         return await self.run(make, savepoint=True)
 
-    async def filled(self) -> None:
-        """Note that every file has its row: the index is to be believed from here on."""
+    async def filled(self, segments: dict[str, int]) -> list[str]:
+        """Note that every file has its row: the index is to be believed from here on. `segments` is what those hold
+        that nobody writes; what is to be removed.
+        """
 
-        def mark(connection: sqlite3.Connection) -> None:
+        def mark(connection: sqlite3.Connection) -> list[str]:
+            left = segment_index.count_again(connection, segments)
             connection.execute(f"pragma user_version = {SCHEMA}")
+            return left
 
-        await self.run(mark)
+        return await self.run(mark)
 
     def find(self, bucket: str, key: bytes) -> Row | None:
         """The row of an object, or None. Raises StorageUnavailable."""
@@ -173,9 +189,9 @@ class Index:
         return found
 
     async def put(self, bucket: str, key: bytes, row: Row, mode: Mode) -> tuple[Row, list[str]]:
-        """Point a key at a file; the row that now stands, and files to remove.
+        """Point a key at a file; the row that now stands, and what is to be removed.
 
-        With ONCE the row that was there stands when its bytes are the same; then `row.file` is to be removed. Raises
+        With ONCE the row that was there stands when its bytes are the same; then `row` is to be removed. Raises
         PreconditionFailed, ContentDiffers, StoredObjectNotFound, StorageFull, StorageUnavailable; then nothing has
         changed.
         """
@@ -183,24 +199,23 @@ class Index:
         emptied = self._take_removed()
 
         def replace(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
-            sql = "select file, etag from objects where bucket = ? and key = ?"
-            old = connection.execute(sql, (bucket, key)).fetchone()
+            old = connection.execute(_STANDS, (bucket, key)).fetchone()
             if isinstance(mode, Match):
-                require_match(mode, None if old is None else old[1])
+                require_match(mode, None if old is None else old[3])
             connection.execute(REPLACE, columns)
-            left = [] if old is None else manifest.let_go(connection, old[0])
+            left = _take_over(connection, [(row, old)])
             _empty(connection, emptied)
             return row, left
 
         def insert(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
             if connection.execute(_INSERT, columns).rowcount == 1:
-                return row, []
+                return row, _take_over(connection, [(row, None)])
             if mode is PutMode.CREATE:
                 raise PreconditionFailed
             there = _row(connection.execute(_FIND, (bucket, key)).fetchone())
             if (there.info.size, there.info.etag) != (info.size, info.etag):
                 raise ContentDiffers
-            return there, [row.file]
+            return there, [] if there.place == row.place else [left_of(row.file, row.start)]
 
         if mode is PutMode.CREATE or mode is PutMode.ONCE:
             self._removed += emptied
@@ -212,32 +227,31 @@ class Index:
             raise
 
     async def put_many(self, rows: Sequence[tuple[str, bytes, Row]]) -> list[str]:
-        """Point keys (bucket, key, file) at files, all in one transaction; the files that are to be removed.
+        """Point keys (bucket, key, file) at files, all in one transaction; what is to be removed.
 
         Raises StorageFull, StorageUnavailable.
         """
         emptied = self._take_removed()
 
         def replace(connection: sqlite3.Connection) -> list[str]:
-            find = "select file from objects where bucket = ? and key = ?"
-            olds = [connection.execute(find, (bucket, key)).fetchone() for bucket, key, _ in rows]
+            olds = [connection.execute(_STANDS, (bucket, key)).fetchone() for bucket, key, _ in rows]
             connection.executemany(REPLACE, [columns_of(*row) for row in rows])
-            left = [name for old in olds if old is not None for name in manifest.let_go(connection, old[0])]
+            left = _take_over(connection, [(row, old) for (_, _, row), old in zip(rows, olds, strict=True)])
             _empty(connection, emptied)
             return left
 
         return await self.run(replace)
 
     async def delete(self, keys: Sequence[tuple[str, bytes]]) -> list[str]:
-        """Drop the rows of these keys in one transaction; the files that are to be removed."""
+        """Drop the rows of these keys in one transaction; what is to be removed."""
         emptied = self._take_removed()
 
         def drop(connection: sqlite3.Connection) -> list[str]:
             names: list[str] = []
             for place in keys:
-                sql = "delete from objects where bucket = ? and key = ? returning file"
-                for (name,) in connection.execute(sql, place).fetchall():
-                    names += manifest.let_go(connection, name)
+                sql = "delete from objects where bucket = ? and key = ? returning file, start, size"
+                for row in connection.execute(sql, place).fetchall():
+                    names += manifest.let_go(connection, Place(*row))
             _empty(connection, emptied)
             return names
 
@@ -268,10 +282,10 @@ class Index:
         def replace(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
             if not manifest.stands(connection, source):
                 raise StoredObjectNotFound
-            old = connection.execute("select file from objects where bucket = ? and key = ?", (bucket, key)).fetchone()
+            old = connection.execute(_STANDS, (bucket, key)).fetchone()
             connection.execute(REPLACE, columns_of(bucket, key, row))
             manifest.add(connection, row.file, spans)
-            return row, [] if old is None else manifest.let_go(connection, old[0])
+            return row, [] if old is None else manifest.let_go(connection, Place(*old[:3]))
 
         return await self.run(replace)
 
@@ -313,6 +327,15 @@ class Index:
             return await self._writer.run(job, savepoint=savepoint)
         except DatabaseUnavailable as error:
             raise StorageUnavailable(f"{StorageUnavailable.default} ({error})") from error
+
+
+def _take_over(
+    connection: sqlite3.Connection, rows: Sequence[tuple[Row, tuple[str, int, int, str] | None]]
+) -> list[str]:
+    """Account for rows that were made, each in place of (file, start, size, etag); what is to be removed."""
+    changed = [(row.place, old) for row, old in rows if old is None or Place(*old[:3]) != row.place]
+    segment_index.add(connection, (place for place, _ in changed))
+    return [name for _, old in changed if old is not None for name in manifest.let_go(connection, Place(*old[:3]))]
 
 
 def _empty(connection: sqlite3.Connection, names: Sequence[str]) -> None:

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-LAYOUT = 2
-"""2 since objects of parts are manifests."""
+LAYOUT = 3
+"""2 since objects of parts are manifests, 3 since small objects are in segments."""
 _MARK = "store.json"
 
 
@@ -95,7 +95,16 @@ class Process:
 
 def dead_processes(root: Path) -> list[str]:
     """Tokens of processes that ended without leaving."""
-    dead = []
+    return [token for token, living in _processes(root) if not living]
+
+
+def living_processes(root: Path) -> frozenset[str]:
+    """Tokens of processes that use the folder."""
+    return frozenset(token for token, living in _processes(root) if living)
+
+
+def _processes(root: Path) -> Iterator[tuple[str, bool]]:
+    """Tokens, each with whether the process lives."""
     for path in (root / "processes").iterdir():
         if path.suffix:
             continue
@@ -103,14 +112,14 @@ def dead_processes(root: Path) -> list[str]:
             file = os.open(path, os.O_RDWR | os.O_CLOEXEC)
         except FileNotFoundError:
             continue
+        living = False
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            dead.append(path.name)
         except BlockingIOError:
-            continue
+            living = True
         finally:
             os.close(file)
-    return dead
+        yield path.name, living
 
 
 def forget(root: Path, token: str) -> None:

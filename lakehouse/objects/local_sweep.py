@@ -5,50 +5,107 @@ from __future__ import annotations
 
 import asyncio
 import os
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from lakehouse.core.offload import PAGE, breathe
-from lakehouse.objects.local_file import path_of, read_header, remove
+from lakehouse.objects import segment_index
+from lakehouse.objects.local_file import path_of, read_header
 from lakehouse.objects.local_index import Row
-from lakehouse.objects.local_layout import dead_processes, files, forget
+from lakehouse.objects.local_layout import dead_processes, files, forget, living_processes
+from lakehouse.objects.local_trash import remove
 from lakehouse.objects.manifest import MANIFEST, decode, has_file
 from lakehouse.objects.part_index import Parts
 from lakehouse.objects.port import ObjectInfo
+from lakehouse.objects.segment_index import is_open, names, weight
+from lakehouse.objects.segment_record import is_segment, scan, strike
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
     from concurrent.futures import Executor
 
     from lakehouse.objects.local_file import Header
     from lakehouse.objects.local_index import Index
     from lakehouse.objects.manifest import FileSpan
 
+_Found: TypeAlias = "tuple[str, bytes, Row, list[FileSpan]]"
+"""Bucket, key, row and, of an object of parts, what its manifest says."""
+
 
 async def sweep(root: Path, index: Index, executor: Executor) -> None:
-    """Remove the files that replaced or deleted objects left, and those of dead processes that have no object."""
+    """Remove what replaced or deleted objects left, and the files of dead processes that have no object."""
     loop = asyncio.get_running_loop()
-    trash = index.trash()
-    if trash:
-        await loop.run_in_executor(executor, remove, root, trash)
-        index.removed(trash)
-        await index.empty_trash()
+    await _empty_trash(root, index, executor, index.trash())
     dead = await loop.run_in_executor(executor, dead_processes, root)
-    if dead:
-        await loop.run_in_executor(executor, remove_strays, root, index, dead)
+    if not dead:
+        return
+    for segment in await loop.run_in_executor(executor, remove_strays, root, index, dead):
+        total = await loop.run_in_executor(executor, judge_segment, root, index, segment)
+        if total is not None:
+            left = await index.run(lambda connection, of=(segment, total): segment_index.close(connection, *of))  # type: ignore[misc]
+            await _empty_trash(root, index, executor, left)
+    for token in dead:
+        forget(root, token)
 
 
-def remove_strays(root: Path, index: Index, dead: list[str]) -> None:
-    """Remove every file of these dead processes that no row names. Reads all folders, on a thread."""
+async def _empty_trash(root: Path, index: Index, executor: Executor, names: Sequence[str]) -> None:
+    if names:
+        await asyncio.get_running_loop().run_in_executor(executor, remove, root, names)
+        index.removed(names)
+        await index.empty_trash()
+
+
+def remove_strays(root: Path, index: Index, dead: Sequence[str]) -> list[str]:
+    """Remove every file of these dead processes that no row names; their segments, which have yet to be judged.
+
+    Reads all folders, on a thread.
+    """
     tokens = frozenset(dead)
+    segments = []
     for number, entry in enumerate(files(root)):
         if number % PAGE == 0:
             breathe()
         name, _, suffix = entry.name.partition(".")
-        if name.rpartition("-")[2] in tokens and (suffix or not _has_object(index, entry)):
+        if name.rpartition("-")[2] not in tokens:
+            continue
+        if is_segment(name):
+            segments.append(name)
+        elif suffix or not _has_object(index, entry):
             os.unlink(entry.path)  # noqa: PTH108
-    for token in dead:
-        forget(root, token)
+    return segments
+
+
+def judge_segment(root: Path, index: Index, name: str) -> int | None:
+    """Put the segment of a dead process in order: the weight of its records; None when it is closed or has gone.
+
+    One without a row is removed. Of others, records that are no object's are struck out, and what follows the last
+    whole record is cut off: nobody can have heard that it was stored.
+    """
+    open_ = is_open(index, name)
+    if not open_:
+        if open_ is None:
+            remove(root, [name])
+        return None
+    try:
+        file = os.open(path_of(root, name), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:  # another process was faster
+        return None
+    try:
+        end, total = 0, 0
+        for number, record in enumerate(scan(file)):
+            if number % PAGE == 0:
+                breathe()
+            if record.whole:
+                header = record.header
+                end, total = record.end, total + weight([header.size])
+                if not record.struck and not names(index, name, header):
+                    strike(file, header.offset)
+        if end:
+            os.ftruncate(file, end)
+    finally:
+        os.close(file)
+    return total
 
 
 def _has_object(index: Index, entry: os.DirEntry[str]) -> bool:
@@ -66,39 +123,66 @@ def _has_object(index: Index, entry: os.DirEntry[str]) -> bool:
 
 
 async def restore_index(root: Path, index: Index) -> int:
-    """Make the rows of a lost index again from the headers of the files; the number of files that were read.
+    """Make the rows of a lost index again from the headers of the files; the number of objects that were read.
 
-    Of several files of one key the one that was written last wins.
+    Of several of one key the one that was written last wins.
     """
     loop = asyncio.get_running_loop()
-    entries = files(root)
+    totals: dict[str, int] = {}
+    found = _objects(root, totals)
     seen = 0
-    while rows := await loop.run_in_executor(None, _read_page, root, entries):
+    while rows := await loop.run_in_executor(None, lambda: list(islice(found, PAGE))):
         await index.restore(rows)
         seen += len(rows)
-    await index.filled()
+    living = living_processes(root)
+    ended = {name: total for name, total in totals.items() if name.rpartition("-")[2] not in living}
+    left = await index.filled(ended)
+    await loop.run_in_executor(None, remove, root, left)
+    index.removed(left)
     return seen
 
 
-def _read_page(root: Path, entries: Iterator[os.DirEntry[str]]) -> list[tuple[str, bytes, Row, list[FileSpan]]]:
-    rows: list[tuple[str, bytes, Row, list[FileSpan]]] = []
-    for entry in entries:
+def _objects(root: Path, totals: dict[str, int]) -> Iterator[_Found]:
+    """What the folder has; notes in `totals` the weight of each segment that was read."""
+    for entry in files(root):
         if "." in entry.name:
             continue
         file = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC)
         try:
-            header = read_header(file)
-            spans = None if header is None or not header.manifest else _spans(root, file, header)
+            if is_segment(entry.name):
+                yield from _records(file, entry.name, totals)
+            else:
+                yield from _object(root, file, entry.name)
         finally:
             os.close(file)
-        if header is not None and not header.part and (not header.manifest or spans is not None):
-            label = header.label
-            size, start = (header.size, header.offset) if spans is None else (sum(one.size for one in spans), MANIFEST)
-            info = ObjectInfo(size, header.etag, header.modified, label.content_type, label.metadata)
-            rows.append((label.bucket, label.key, Row(entry.name, start, info), spans or []))
-        if len(rows) == PAGE:
-            break
-    return rows
+
+
+def _records(file: int, name: str, totals: dict[str, int]) -> Iterator[_Found]:
+    totals[name] = 0
+    for record in scan(file):
+        if record.whole:
+            header = record.header
+            totals[name] += weight([header.size])
+            if not record.struck:
+                yield header.label.bucket, header.label.key, Row(name, header.offset, _info(header, header.size)), []
+
+
+def _object(root: Path, file: int, name: str) -> Iterator[_Found]:
+    header = read_header(file)
+    if header is None or header.part:
+        return
+    spans, size, start = [], header.size, header.offset
+    if header.manifest:
+        read = _spans(root, file, header)
+        if read is None:
+            return
+        spans, size, start = read, sum(one.size for one in read), MANIFEST
+    yield header.label.bucket, header.label.key, Row(name, start, _info(header, size)), spans
+
+
+def _info(header: Header, size: int) -> ObjectInfo:
+    label = header.label
+    return ObjectInfo(size, header.etag, header.modified, label.content_type, label.metadata)
 
 
 def _spans(root: Path, file: int, header: Header) -> list[FileSpan] | None:

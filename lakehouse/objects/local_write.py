@@ -16,8 +16,11 @@ import msgspec
 
 from lakehouse.core.errors import FailedPrecondition, InvalidArgument, NotFound, StorageFull
 from lakehouse.objects.body import Pieces
-from lakehouse.objects.local_file import MANIFEST_FLAG, PART, FileWriter, Label, Written, remove, write_small
+from lakehouse.objects.local_file import MANIFEST_FLAG, PART, FileWriter, Label, Written, write_small
+from lakehouse.objects.local_trash import remove
 from lakehouse.objects.manifest import MANIFEST, encode
+from lakehouse.objects.segment_record import NewRecord, is_segment, left_of
+from lakehouse.objects.segments import Segments
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Coroutine, Sequence
@@ -30,11 +33,13 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Commit = Callable[[Written], Awaitable[tuple[T, list[str]]]]
-"""Makes the row of a written file: the result for the caller, and the files that are left without a row."""
+"""Makes the row of what was written: the result for the caller, and what is left without a row."""
 
 THREADS = 8
 SMALL = 256 * 1024
 """Bodies up to this size are written in one visit to a thread."""
+RECORD = 128 * 1024
+"""Bodies up to this size are records of segments."""
 PIECE = 1024 * 1024
 """Bytes handed to the writing thread at once."""
 
@@ -57,20 +62,26 @@ class Files:
         self._process = process
         self._clock = clock
         self._tasks: set[asyncio.Task[object]] = set()
+        self.segments = Segments(root, index, process, clock=clock, spawn=self.spawn, remove_later=self.remove_later)
 
     async def write(
         self, label: Label, body: bytes | AsyncIterable[bytes], commit: Commit[T], *, part: bool = False
     ) -> T:
         """Store a body and commit it. Raises what `commit` raises, StorageFull, StorageUnavailable."""
         if isinstance(body, bytes):
-            return await self.shielded(self._publish(self._small(label, body, part=part), commit))
+            return await self._write_small(label, body, commit, part=part)
         pieces = Pieces(body, PIECE)
         first = await pieces.next()
         if len(first) <= SMALL and pieces.ended:
-            return await self.shielded(self._publish(self._small(label, first, part=part), commit))
+            return await self._write_small(label, first, commit, part=part)
         writer = FileWriter(self._root, self._process.new_name(), label, part=part)
         await self._stream(writer, first, pieces)
         return await self.shielded(self._publish(self._finish(writer), commit))
+
+    async def record(self, label: Label, data: bytes, commit: Commit[T], *, etag: str | None = None) -> T:
+        """Store a small object as a record of a segment and commit it; `etag` None: the MD5 of its bytes."""
+        made = NewRecord(label, data, self._clock(), etag)
+        return await self.shielded(self._publish(self._appended(made), commit))
 
     async def manifest(self, label: Label, spans: Sequence[FileSpan], etag: str, commit: Commit[T]) -> T:
         """Store a manifest of these spans and commit it; of what is written, `size` is the object's."""
@@ -88,6 +99,15 @@ class Files:
         return await self.shielded(self._publish(self._joined(label, spans, etag), commit))
 
     # -- parts of it -----------------------------------------------------------------------------------------------
+
+    async def _write_small(self, label: Label, data: bytes, commit: Commit[T], *, part: bool) -> T:
+        if len(data) <= RECORD and not part:
+            return await self.record(label, data, commit)
+        return await self.shielded(self._publish(self._small(label, data, part=part), commit))
+
+    async def _appended(self, record: NewRecord) -> Written:
+        (written,) = await self.segments.append([record])
+        return written
 
     async def _small(self, label: Label, data: bytes, *, part: bool) -> Written:
         name, now = self._process.new_name(), self._clock()
@@ -139,17 +159,23 @@ class Files:
         try:
             result, left = await commit(written)
         except (FailedPrecondition, InvalidArgument, NotFound, StorageFull):
-            await self.thread(remove, self._root, [written.name])
+            await self.thread(remove, self._root, [left_of(written.name, written.offset)])
             raise
         except BaseException:
-            # Whether the row was committed is not known, so the file stays; the next start judges it.
-            self._process.doubtful = True
+            # Whether the row was committed is not known, so the bytes stay. A file is judged at the next start.
+            if is_segment(written.name):
+                self.segments.doubt([written])
+            else:
+                self._process.doubtful = True
             raise
+        finally:
+            if is_segment(written.name):
+                self.segments.release([written])
         self.remove_later(left)
         return result
 
     def remove_later(self, names: Sequence[str]) -> None:
-        """Remove files that have no row any more."""
+        """Remove files and records that have no row any more."""
         if names:
             self.spawn(self._remove(names))
 

@@ -12,10 +12,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 import msgspec
 
 from lakehouse.core.errors import StorageUnavailable
+from lakehouse.objects import segment_index
+from lakehouse.objects.segment_record import is_segment
 
 if TYPE_CHECKING:
     import sqlite3
     from collections.abc import Sequence
+
+    from lakehouse.objects.segment_index import Place
 
 MANIFEST = -1
 """Stands for the place of the bytes in the row of an object whose file is a manifest."""
@@ -69,11 +73,14 @@ def add(connection: sqlite3.Connection, manifest: str, spans: Sequence[FileSpan]
     connection.executemany("insert or replace into spans values (?, ?, ?, ?, ?)", rows)
 
 
-def let_go(connection: sqlite3.Connection, file: str) -> list[str]:
-    """Put the file of an object into the trash and, when it is a manifest, the parts that no other has."""
-    rows = connection.execute("delete from spans where manifest = ? returning file", (file,)).fetchall()
-    shared = "select 1 from spans where file = ? limit 1"
-    names = [file, *(name for (name,) in rows if connection.execute(shared, (name,)).fetchone() is None)]
+def let_go(connection: sqlite3.Connection, place: Place) -> list[str]:
+    """Put what an object had into the trash: its record or file and, of a manifest, the parts that no other has."""
+    if is_segment(place.file):
+        names = segment_index.let_go(connection, place)
+    else:
+        rows = connection.execute("delete from spans where manifest = ? returning file", (place.file,)).fetchall()
+        shared = "select 1 from spans where file = ? limit 1"
+        names = [place.file, *(name for (name,) in rows if connection.execute(shared, (name,)).fetchone() is None)]
     connection.executemany("insert or ignore into trash values (?)", [(name,) for name in names])
     return names
 

@@ -16,6 +16,7 @@ from lakehouse.objects.local_file import Label
 from lakehouse.objects.local_index import REPLACE, columns_of, require_match
 from lakehouse.objects.manifest import FileSpan
 from lakehouse.objects.port import Match, PartInfo, PutMode, Upload
+from lakehouse.objects.segment_index import Place
 
 if TYPE_CHECKING:
     import sqlite3
@@ -118,14 +119,14 @@ class Parts:
         def finish(connection: sqlite3.Connection) -> Completed:
             if connection.execute("select 1 from uploads where id = ?", (upload,)).fetchone() is None:
                 raise UploadNotFound
-            sql = "select file, size, etag from objects where bucket = ? and key = ?"
+            sql = "select file, start, size, etag from objects where bucket = ? and key = ?"
             there = connection.execute(sql, place).fetchone()
             if isinstance(mode, Match):
-                require_match(mode, None if there is None else there[2])
+                require_match(mode, None if there is None else there[3])
             if there is not None and mode is PutMode.CREATE:
                 raise PreconditionFailed
             if there is not None and mode is PutMode.ONCE:
-                if there[1:] != (row.info.size, row.info.etag):
+                if there[2:] != (row.info.size, row.info.etag):
                     raise ContentDiffers
                 return Completed(stands=True, left=[row.file, *_end(connection, upload, keep=())])
             files = dict(connection.execute("select number, file from parts where upload = ?", (upload,)).fetchall())
@@ -133,7 +134,7 @@ class Parts:
                 raise InvalidPart("a part was uploaded again while the upload was being completed")
             connection.execute(REPLACE, columns_of(label.bucket, label.key, row))
             manifest.add(connection, row.file, [FileSpan(part.file, part.start, part.info.size) for part in parts])
-            left = [] if there is None else manifest.let_go(connection, there[0])
+            left = [] if there is None else manifest.let_go(connection, Place(*there[:3]))
             return Completed(stands=False, left=left + _end(connection, upload, keep=[part.file for part in parts]))
 
         return await self._index.run(finish)

@@ -12,15 +12,12 @@ import pytest
 
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.port import Location
+from tests.stored import stored
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 pytestmark = pytest.mark.anyio
-
-
-def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.glob("objects/*/*"))
 
 
 def kill_in_the_middle(folder: Path, repository_root: Path, after: int) -> list[str]:
@@ -59,5 +56,5 @@ async def test_kill_9(tmp_path, test_rounds, repository_root):
         assert set(acknowledged) == {line.key for line in found}
         begun.clear()
         await store.close()
-        assert len(names(tmp_path / "store")) == len(found)
+        assert len(stored(tmp_path / "store")) == len(found)
         assert list((tmp_path / "store/processes").iterdir()) == []

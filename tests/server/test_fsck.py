@@ -32,7 +32,7 @@ def served(tmp_path):
     with running_server(tmp_path) as server, Client(server.url, access_key_id=KEY, secret_access_key=SECRET) as lake:
         lake.repositories.create_repository("one")
         lake.staging.upload("one", "main", "kept", b"kept body")
-        lake.staging.upload("one", "main", "lost", b"lost body")
+        lake.staging.upload("one", "main", "lost", b"lost body" * 20_000)
         lake.commits.commit("one", "main", "m")
         yield tmp_path
 

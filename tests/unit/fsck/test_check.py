@@ -15,6 +15,7 @@ from lakehouse.fsck.check import Options, check_lake
 from lakehouse.fsck.report import Kind
 from lakehouse.meta import refs
 from lakehouse.objects.local import open_local_store
+from lakehouse.objects.local_file import MAGIC
 from lakehouse.objects.port import Location
 from lakehouse.versioning import resolve
 from lakehouse.versioning.objects import objects, staging
@@ -131,14 +132,26 @@ async def files_of(tmp_path: Path, content: bytes) -> list[Path]:
 
 @pytest.mark.parametrize("how", ["gone", "cut short"])
 async def test_a_file_that_is_lost_behind_the_index(lake: Lake, tmp_path: Path, how: str) -> None:
-    [path] = await files_of(tmp_path, b"second body")
+    await put(lake, "large", b"large body" * 20_000)
+    await commit_all(lake, "repo", "main", "three")
+    [path] = await files_of(tmp_path, b"large body")
     if how == "gone":
         path.unlink()
     else:
         path.write_bytes(path.read_bytes()[:-1])
     [problem] = (await check_lake(lake, ["repo"], SMALL)).problems
-    assert (problem.kind, problem.refs) == (Kind.OBJECT_MISSING, ["main: second"])
+    assert (problem.kind, problem.refs) == (Kind.OBJECT_MISSING, ["main: large"])
     assert path.name in problem.message
+
+
+async def test_a_record_that_is_lost_behind_the_index(lake: Lake, tmp_path: Path) -> None:
+    [path] = await files_of(tmp_path, b"body 19")
+    data = path.read_bytes()
+    begin = data.rindex(MAGIC, 0, data.index(b"body 19"))
+    path.write_bytes(data[:begin] + bytes(80) + data[begin + 80 :])
+    [problem] = (await check_lake(lake, ["repo"], SMALL)).problems
+    assert problem.kind is Kind.OBJECT_MISSING
+    assert f"is not in the segment {path.name}" in problem.message
 
 
 async def root_of(lake: Lake, branch: str) -> str:

@@ -15,7 +15,9 @@ from lakehouse.core.errors import BadConfiguration, DataTooNew, StorageFull, Sto
 from lakehouse.objects import local_write
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.local_file import FORMAT, MAGIC
+from lakehouse.objects.local_write import RECORD
 from lakehouse.objects.port import Location
+from tests.stored import stored
 
 pytestmark = pytest.mark.anyio
 
@@ -35,7 +37,7 @@ async def test_replaced_and_deleted_files_are_removed(tmp_path):
     await store.put(at("gone"), b"")
     await store.delete([at("gone")])
     await store.close()
-    assert len(files(tmp_path)) == 1
+    assert len(stored(tmp_path)) == 1
     store = await open_local_store(tmp_path)
     assert await (await store.get(at("k"))).read() == b"4"
     assert store._index.trash() == []
@@ -98,12 +100,12 @@ async def test_several_processes_see_each_others_objects(tmp_path):
     assert len((await one.list("lake.local", prefix="n/"))[0]) == 30
     await one.close()
     await two.close()
-    assert len(files(tmp_path)) == 31
+    assert len(stored(tmp_path)) == 31
 
 
 async def test_a_newer_layout_is_refused(tmp_path):
-    (tmp_path / "store.json").write_text('{"layout": 3}')
-    with pytest.raises(DataTooNew, match="layout 3"):
+    (tmp_path / "store.json").write_text('{"layout": 4}')
+    with pytest.raises(DataTooNew, match="layout 4"):
         await open_local_store(tmp_path)
 
 
@@ -130,7 +132,7 @@ async def test_a_folder_that_is_a_file(tmp_path):
 
 async def test_files_begin_with_their_header(tmp_path):
     store = await open_local_store(tmp_path)
-    await store.put(at("k"), b"bytes")
+    await store.put(at("k"), bytes(RECORD) + b"bytes")
     await store.close()
     (path,) = files(tmp_path)
     raw = path.read_bytes()
@@ -142,11 +144,11 @@ async def test_files_begin_with_their_header(tmp_path):
 
 async def test_a_file_that_is_missing_or_cut(tmp_path):
     store = await open_local_store(tmp_path)
-    await store.put(at("missing"), b"1")
+    await store.put(at("missing"), bytes(RECORD + 1))
     files(tmp_path)[0].unlink()
     with pytest.raises(StoredObjectNotFound):
         await store.get(at("missing"))
-    await store.put(at("cut"), b"12345")
+    await store.put(at("cut"), bytes(RECORD + 1))
     (path,) = files(tmp_path)
     os.truncate(path, path.stat().st_size - 2)
     with pytest.raises(StorageUnavailable, match="shorter"):
@@ -202,10 +204,11 @@ async def test_a_full_disk_stores_nothing_and_leaves_nothing(tmp_path):
         [sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
     )
     assert told.stdout.split() == ["full", "full", "b'before'"], told.stderr
-    assert len(files(tmp_path)) == 2
+    assert len(stored(tmp_path)) == 2
 
 
-async def test_a_full_index_removes_the_file(tmp_path, monkeypatch):
+@pytest.mark.parametrize("size", [1, RECORD + 1])
+async def test_a_full_index_removes_what_was_written(tmp_path, monkeypatch, size):
     store = await open_local_store(tmp_path)
 
     async def full(*_):
@@ -213,12 +216,14 @@ async def test_a_full_index_removes_the_file(tmp_path, monkeypatch):
 
     monkeypatch.setattr(store._index, "put", full)
     with pytest.raises(StorageFull):
-        await store.put(at("k"), b"1")
-    assert files(tmp_path) == []
+        await store.put(at("k"), bytes(size))
+    assert stored(tmp_path) == []
     await store.close()
+    assert files(tmp_path) == []
 
 
-async def test_a_doubtful_commit_is_judged_at_the_next_start(tmp_path, monkeypatch):
+@pytest.mark.parametrize("size", [1, RECORD + 1])
+async def test_a_doubtful_commit_is_judged_at_the_next_start(tmp_path, monkeypatch, size):
     store = await open_local_store(tmp_path)
     put = store._index.put
 
@@ -232,13 +237,13 @@ async def test_a_doubtful_commit_is_judged_at_the_next_start(tmp_path, monkeypat
     for key, how in (("stored", lost), ("never", failed)):
         monkeypatch.setattr(store._index, "put", how)
         with pytest.raises(StorageUnavailable):
-            await store.put(at(key), key.encode())
+            await store.put(at(key), bytes(size))
+    assert len(stored(tmp_path)) == 2
     await store.close()
-    assert len(files(tmp_path)) == 2
     store = await open_local_store(tmp_path)
-    assert await (await store.get(at("stored"))).read() == b"stored"
+    assert await (await store.get(at("stored"))).read() == bytes(size)
     await store.close()
-    assert len(files(tmp_path)) == 1
+    assert len(stored(tmp_path)) == 1
 
 
 async def test_small_bodies_take_one_visit_to_a_thread(tmp_path, monkeypatch):

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakehouse.core.errors import StorageFull, StorageUnavailable
-from lakehouse.objects import local_batch, local_write
+from lakehouse.objects import local_batch, segment_file, segments
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.port import BatchStore, Location, Small
+from tests.stored import stored
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,76 +58,61 @@ async def test_what_it_replaces_is_removed(tmp_path):
     await store.put_batch([small("a", b"first"), small("b", b"b"), small("a", b"last")])
     assert await read(store, "a") == b"last"
     await store.close()
-    assert len(files(tmp_path)) == 2
+    assert len(stored(tmp_path)) == 2
 
 
-async def test_one_commit_and_a_few_visits_to_threads(tmp_path, monkeypatch):
-    store = await open_local_store(tmp_path)
-    visits, commits = [], []
-    thread, run = local_write.Files.thread, store._index.run
-
-    async def counted(self, function, *arguments):
-        visits.append(function)
-        return await thread(self, function, *arguments)
-
-    async def committed(job, **options):
-        commits.append(job)
-        return await run(job, **options)
-
-    monkeypatch.setattr(local_write.Files, "thread", counted)
-    monkeypatch.setattr(store._index, "run", committed)
-    await store.put_batch([small(f"n/{at}", b"x") for at in range(100)])
-    assert len(visits) == local_write.THREADS
-    assert len(commits) == 1
-    await store.close()
-
-
-async def test_files_and_folders_are_synced_before_the_rows_are_committed(tmp_path, monkeypatch):
+async def test_one_commit_and_one_sync(tmp_path, monkeypatch):
     store = await open_local_store(tmp_path)
     done = []
-    fsync, rename, put_many = os.fsync, os.rename, store._index.put_many
+    fsync, fdatasync, run = os.fsync, os.fdatasync, store._index.run
 
-    def synced(file):
-        done.append("folder" if os.path.isdir(f"/proc/self/fd/{file}") else "file")  # noqa: PTH112
+    def folder_synced(file):
+        done.append("folder")
         fsync(file)
 
-    def renamed(*paths):
-        done.append("rename")
-        rename(*paths)
+    def synced(file):
+        done.append("file")
+        fdatasync(file)
 
-    async def committed(rows):
+    async def committed(job, **options):
         done.append("rows")
-        return await put_many(rows)
+        return await run(job, **options)
 
-    monkeypatch.setattr(local_batch.os, "fsync", synced)
-    monkeypatch.setattr(local_batch.os, "rename", renamed)
-    monkeypatch.setattr(store._index, "put_many", committed)
-    monkeypatch.setattr(local_batch, "THREADS", 1)
-    await store.put_batch([small(f"n/{at}", b"x") for at in range(3)])
-    assert done[: done.index("rows") + 1] == ["file"] * 3 + ["rename"] * 3 + ["folder", "rows"]
+    monkeypatch.setattr(segment_file.os, "fsync", folder_synced)
+    monkeypatch.setattr(segment_file.os, "fdatasync", synced)
+    monkeypatch.setattr(store._index, "run", committed)
+    for _ in range(2):
+        await store.put_batch([small(f"n/{at}", b"x") for at in range(100)])
+    assert done == ["folder", "file", "rows", "file", "rows"]
+    monkeypatch.undo()
     await store.close()
 
 
-@pytest.mark.parametrize("share", [0, 5])
-async def test_a_share_that_fails_takes_the_others_with_it(tmp_path, monkeypatch, share):
+@pytest.mark.parametrize("share", [0, 2])
+async def test_a_piece_that_fails_takes_the_others_with_it(tmp_path, monkeypatch, share):
+    """A large batch is written in several pieces."""
     store = await open_local_store(tmp_path)
-    write, calls = local_batch.write_together, []
+    append, calls = segment_file.SegmentFile.append, []
 
-    def failing(root, names, *rest):
-        calls.append(names)
+    def failing(self, records):
+        calls.append(len(records))
         if len(calls) == share + 1:
             raise StorageFull
-        return write(root, names, *rest)
+        return append(self, records)
 
-    monkeypatch.setattr(local_batch, "write_together", failing)
+    monkeypatch.setattr(local_batch, "GROUP", 10)
+    monkeypatch.setattr(segments, "GROUP", 10)
+    monkeypatch.setattr(segment_file.SegmentFile, "append", failing)
     with pytest.raises(StorageFull):
         await store.put_batch([small(f"n/{at}", b"x") for at in range(40)])
-    assert files(tmp_path) == []
+    assert calls == [10, 10, 10, 10]
+    assert stored(tmp_path) == []
     assert await store.list("lake.local") == ([], False)
     await store.close()
+    assert files(tmp_path) == []
 
 
-async def test_a_full_index_removes_the_files(tmp_path, monkeypatch):
+async def test_a_full_index_removes_the_records(tmp_path, monkeypatch):
     store = await open_local_store(tmp_path)
 
     async def full(*_):
@@ -135,11 +121,12 @@ async def test_a_full_index_removes_the_files(tmp_path, monkeypatch):
     monkeypatch.setattr(store._index, "put_many", full)
     with pytest.raises(StorageFull):
         await store.put_batch([small("a", b"1"), small("b", b"2")])
-    assert files(tmp_path) == []
+    assert stored(tmp_path) == []
     await store.close()
+    assert files(tmp_path) == []
 
 
-async def test_a_doubtful_commit_is_judged_at_the_next_start(tmp_path, monkeypatch):
+async def test_a_doubtful_commit_is_judged_when_the_segment_is_closed(tmp_path, monkeypatch):
     store = await open_local_store(tmp_path)
     put_many = store._index.put_many
 
@@ -154,12 +141,13 @@ async def test_a_doubtful_commit_is_judged_at_the_next_start(tmp_path, monkeypat
         monkeypatch.setattr(store._index, "put_many", how)
         with pytest.raises(StorageUnavailable):
             await store.put_batch([small(key, key.encode())])
+    assert len(stored(tmp_path)) == 2
     await store.close()
-    assert len(files(tmp_path)) == 2
+    assert len(stored(tmp_path)) == 1
     store = await open_local_store(tmp_path)
     assert await read(store, "stored") == b"stored"
     await store.close()
-    assert len(files(tmp_path)) == 1
+    assert len(stored(tmp_path)) == 1
 
 
 _FULL = """

@@ -1,0 +1,372 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Small objects share files: who shares a sync with whom, what errors cost, what a crash leaves, what is accounted."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lakehouse.core.errors import ContentDiffers, PreconditionFailed, StorageFull, StorageUnavailable
+from lakehouse.objects import segment_file, segments
+from lakehouse.objects.local import open_local_store
+from lakehouse.objects.local_write import RECORD
+from lakehouse.objects.port import ByteRange, Location, Match, PutMode
+from lakehouse.objects.segment_index import weight
+from tests.stored import records, stored
+from tests.stored import segments as segments_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+pytestmark = pytest.mark.anyio
+
+
+def at(key: str) -> Location:
+    return Location("lake.local", key)
+
+
+async def read(store, key: str, byte_range: ByteRange | None = None) -> bytes:
+    return await (await store.get(at(key), byte_range)).read()
+
+
+def account(store) -> dict[str, tuple[int, int, int | None]]:
+    return {row[0]: row[1:] for row in store._index.all("select file, live, weight, total from segments", ())}
+
+
+def lose_index(folder: Path) -> None:
+    for path in folder.glob("index.sqlite*"):
+        path.unlink()
+
+
+@pytest.fixture
+async def store(tmp_path):
+    made = await open_local_store(tmp_path)
+    yield made
+    await made.close()
+
+
+async def test_small_objects_share_a_file(tmp_path, store):
+    bodies = {f"k{size}": os.urandom(size) for size in (0, 1, 7, 8, 4096, RECORD)}
+    for key, body in bodies.items():
+        await store.put(at(key), body, content_type="a/b", metadata={"x": key})
+    await store.put(at("large"), bytes(RECORD + 1))
+    assert len(segments_of(tmp_path)) == 1
+    assert len(list(tmp_path.glob("objects/*/*"))) == 2
+    for key, body in bodies.items():
+        assert await read(store, key) == body
+        info = await store.head(at(key))
+        assert (info.size, info.content_type, info.metadata) == (len(body), "a/b", {"x": key})
+    assert await read(store, "k4096", ByteRange(10, 19)) == bodies["k4096"][10:20]
+    copied = await store.copy(at("k8"), at("copy"))
+    assert (await read(store, "copy"), copied.metadata) == (bodies["k8"], {"x": "k8"})
+    assert len(segments_of(tmp_path)) == 1
+    ((live, weighs, total),) = account(store).values()
+    assert (live, weighs, total) == (7, weight([len(body) for body in [*bodies.values(), bodies["k8"]]]), None)
+
+
+async def test_writes_that_come_during_a_sync_share_the_next(store, monkeypatch):
+    """However many they are: the first is written at once, and all the others together."""
+    await store.put(at("first"), b"")
+    syncs = []
+    fdatasync = os.fdatasync
+    monkeypatch.setattr(segment_file.os, "fdatasync", lambda file: (syncs.append(file), fdatasync(file)))
+    await asyncio.gather(*(store.put(at(f"k{number}"), b"x") for number in range(50)))
+    assert len(syncs) <= 2
+    assert len((await store.list("lake.local", prefix="k"))[0]) == 50
+    await store.put(at("alone"), b"")
+    assert len(syncs) <= 3
+
+
+@pytest.mark.parametrize("size", [1, RECORD + 1])
+async def test_what_the_modes_leave(tmp_path, store, size):
+    """A record that did not become an object is struck out, and is none when the index is lost."""
+    first, other = bytes(size), b"\1" * size
+    info = await store.put(at("k"), first, mode=PutMode.ONCE)
+    assert await store.put(at("k"), first, mode=PutMode.ONCE) == info
+    with pytest.raises(ContentDiffers):
+        await store.put(at("k"), other, mode=PutMode.ONCE)
+    with pytest.raises(PreconditionFailed):
+        await store.put(at("k"), other, mode=PutMode.CREATE)
+    with pytest.raises(PreconditionFailed):
+        await store.put(at("k"), other, mode=Match(frozenset({"none"})))
+    await store._files.settle()
+    assert len(stored(tmp_path)) == 1
+    await store.put(at("k"), other, mode=Match(frozenset({info.etag})))
+    await store._files.settle()
+    assert len(stored(tmp_path)) == 1
+    assert await read(store, "k") == other
+    assert [live for live, _, _ in account(store).values()] == [1] * (size == 1)
+
+
+async def test_a_segment_goes_with_its_last_object(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "SEGMENT", 5000)
+    store = await open_local_store(tmp_path)
+    for number in range(12):
+        await store.put(at(f"k{number}"), bytes(1000))
+    await store._files.settle()
+    closed = [name for name, (_, _, total) in account(store).items() if total is not None]
+    assert (len(account(store)), len(closed)) == (3, 2)
+    assert [account(store)[name] for name in closed] == [(5, weight([1000] * 5), weight([1000] * 5))] * 2
+    await store.delete([at(f"k{number}") for number in range(12)])
+    await store._files.settle()
+    (left,) = segments_of(tmp_path)
+    assert left.name not in closed, "the one that is written stays"
+    assert set(store._index.trash()) == set(store._index._removed) != set()
+    await store.put(at("more"), b"1")
+    assert len(segments_of(tmp_path)) == 1
+    await store.delete([at("more")])
+    await store.close()
+    assert segments_of(tmp_path) == []
+
+
+async def test_a_segment_is_closed_only_when_the_index_knows_its_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "SEGMENT", 100)
+    store = await open_local_store(tmp_path)
+    put, going, waiting = store._index.put, asyncio.Event(), asyncio.Event()
+
+    async def slow(*arguments):
+        waiting.set()
+        await going.wait()
+        return await put(*arguments)
+
+    monkeypatch.setattr(store._index, "put", slow)
+    task = asyncio.ensure_future(store.put(at("slow"), bytes(200)))
+    await waiting.wait()
+    monkeypatch.setattr(store._index, "put", put)
+    await store.put(at("fast"), bytes(200))
+    assert len(segments_of(tmp_path)) == 2
+    assert len(account(store)) == 1
+    going.set()
+    await task
+    await store._files.settle()
+    assert [(live, total) for live, _, total in account(store).values()] == [(1, weight([200]))] * 2
+    await store.close()
+
+
+async def test_the_end_is_cut_to_the_records(tmp_path):
+    store = await open_local_store(tmp_path)
+    await store.put(at("k"), b"x")
+    (path,) = segments_of(tmp_path)
+    assert path.stat().st_size > segment_file.AHEAD
+    await store.close()
+    assert path.stat().st_size < 400
+
+
+async def test_two_processes_write_segments_of_their_own(tmp_path):
+    one, two = await open_local_store(tmp_path), await open_local_store(tmp_path)
+    await asyncio.gather(*(store.put(at(f"n/{n}"), b"%d" % n) for n in range(30) for store in (one, two)))
+    assert len(segments_of(tmp_path)) == 2
+    assert [await read(two, f"n/{n}") for n in range(30)] == [b"%d" % n for n in range(30)]
+    await one.delete([at(f"n/{n}") for n in range(0, 30, 2)])
+    await one._files.settle()
+    assert sum(live for live, _, _ in account(two).values()) == 15 == len(stored(tmp_path))
+    await two.close()
+    await one.close()
+
+
+# -- errors ------------------------------------------------------------------------------------------------------------
+
+
+async def test_a_sync_that_fails_ends_the_segment(tmp_path, store, monkeypatch):
+    await store.put(at("before"), b"before")
+
+    def fails(_):
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(segment_file.os, "fdatasync", fails)
+    done = await asyncio.gather(*(store.put(at(f"k{n}"), b"x") for n in range(5)), return_exceptions=True)
+    assert {type(error) for error in done} == {StorageUnavailable}
+    monkeypatch.undo()
+    await store.put(at("after"), b"after")
+    await store._files.settle()
+    assert len(segments_of(tmp_path)) == 2
+    assert [line.key for line in (await store.list("lake.local"))[0]] == ["after", "before"]
+    assert [await read(store, key) for key in ("before", "after")] == [b"before", b"after"]
+    assert len(stored(tmp_path)) == 2
+
+
+async def test_a_write_that_finds_no_room_is_cut_off(tmp_path, store, monkeypatch):
+    """Of those that were to be written together none is stored; the segment goes on where it was good."""
+    await store.put(at("before"), b"before")
+    (path,) = segments_of(tmp_path)
+    pwrite = os.pwrite
+
+    def half(file, data, place):
+        if len(data) > 20_000:
+            raise OSError(errno.ENOSPC, "no room")
+        return pwrite(file, bytes(data)[: max(len(data) // 2, 1)], place)
+
+    monkeypatch.setattr(segment_file.os, "pwrite", half)
+    await store.put(at("in steps"), b"s" * 10_000)
+    with pytest.raises(StorageFull):
+        await store.put(at("k"), bytes(50_000))
+    monkeypatch.undo()
+    await store.put(at("after"), b"after")
+    assert segments_of(tmp_path) == [path]
+    assert [await read(store, key) for key in ("before", "in steps", "after")] == [b"before", b"s" * 10_000, b"after"]
+    assert len(records(path)) == 3
+
+
+_FULL = """
+import asyncio, resource, sys
+from lakehouse.core.errors import StorageFull
+from lakehouse.objects.local import open_local_store
+from lakehouse.objects.port import Location
+
+async def main():
+    store = await open_local_store(sys.argv[1])
+    await store.put(Location("b.x", "before"), b"before")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, resource.RLIM_INFINITY))
+    puts = [store.put(Location("b.x", f"k{n}"), bytes(100_000)) for n in range(8)]
+    done = await asyncio.gather(*puts, return_exceptions=True)
+    print(sum(isinstance(one, StorageFull) for one in done) > 0)
+    stored = {f"k{n}" for n, one in enumerate(done) if not isinstance(one, Exception)}
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    await store.put(Location("b.x", "after"), bytes(100_000))
+    found, _ = await store.list("b.x")
+    print({line.key for line in found} == {"before", "after", *stored})
+    for line in found:
+        await (await store.get(Location("b.x", line.key))).read()
+    await store.close()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_full_disk(tmp_path):
+    told = subprocess.run(
+        [sys.executable, "-c", _FULL, str(tmp_path)], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert told.stdout.split() == ["True", "True"], told.stderr
+    store = await open_local_store(tmp_path)
+    assert len(stored(tmp_path)) == len((await store.list("b.x"))[0])
+    await store.close()
+
+
+# -- crashes -----------------------------------------------------------------------------------------------------------
+
+
+async def died(store) -> None:
+    """The store as it is on the disk after a kill: nothing was closed or cut."""
+    await store._files.settle()
+    store._files.segments._current = None
+    store._process.doubtful = True
+    await store.close()
+
+
+async def test_a_segment_that_was_being_written(tmp_path, monkeypatch):
+    """Records without a row, and a tail that is not whole: the next start strikes out those and cuts it off."""
+    store = await open_local_store(tmp_path)
+    await store.put(at("k"), b"k")
+    await store.put(at("gone"), b"gone")
+    run = store._index.run
+
+    async def dies(*_, **__):
+        raise KeyError("as if the process had died here")
+
+    monkeypatch.setattr(store._index, "run", dies)
+    with pytest.raises(KeyError):
+        await store.put(at("never"), b"never")
+    monkeypatch.setattr(store._index, "run", run)
+    await died(store)
+    (path,) = segments_of(tmp_path)
+    assert len(records(path)) == 3
+    data = path.read_bytes()
+    end = data.index(b"never\0") + 8
+    path.write_bytes(data[:end] + data[32:90] + bytes(100))
+    again = await open_local_store(tmp_path)
+    await again._files.settle()
+    assert path.stat().st_size == end
+    assert len(records(path)) == 2
+    assert list(account(again).values()) == [(2, weight([1, 4]), weight([1, 4, 5]))]
+    await again.delete([at("gone"), at("k")])
+    await again.close()
+    assert segments_of(tmp_path) == []
+
+
+async def test_a_segment_without_a_row_goes(tmp_path):
+    store = await open_local_store(tmp_path)
+    await store.put(at("k"), b"k")
+    await store.delete([at("k")])
+    await died(store)
+    assert len(segments_of(tmp_path)) == 1
+    again = await open_local_store(tmp_path)
+    await again._files.settle()
+    assert segments_of(tmp_path) == []
+    assert list((tmp_path / "processes").iterdir()) != []
+    await again.close()
+    assert list((tmp_path / "processes").iterdir()) == []
+
+
+async def test_a_lost_index_is_made_again_of_segments(tmp_path, monkeypatch):
+    monkeypatch.setattr(segments, "SEGMENT", 2000)
+    now = [1000.0]
+    store = await open_local_store(tmp_path, clock=lambda: now[0])
+    for number in range(20):
+        now[0] += 1
+        await store.put(at(f"k{number % 10}"), b"%d" % number * 100, metadata={"n": str(number)})
+    await store.delete([at("k3"), at("k7")])
+    before = await store.list("lake.local")
+    infos = [await store.head(at(line.key)) for line in before[0]]
+    accounts = account(store)
+    await store.close()
+    lose_index(tmp_path)
+    again = await open_local_store(tmp_path)
+    assert await again.list("lake.local") == before
+    assert [await again.head(at(line.key)) for line in before[0]] == infos
+    assert await read(again, "k4") == b"14" * 100
+    kept = {name: row[:2] for name, row in accounts.items()}
+    assert {name: row[:2] for name, row in account(again).items()} == kept
+    assert all(total is not None for _, _, total in account(again).values())
+    await again.delete([at(line.key) for line in before[0]])
+    await again.close()
+    assert segments_of(tmp_path) == []
+
+
+async def test_a_torn_tail_and_a_lost_index(tmp_path):
+    """Cut anywhere in its last record, a segment gives back all objects before it, and not that one."""
+    store = await open_local_store(tmp_path / "made")
+    await store.put(at("a"), b"first")
+    await store.put(at("b"), b"second")
+    await store.close()
+    (path,) = segments_of(tmp_path / "made")
+    data = path.read_bytes()
+    begin = data.rindex(b"LAKEOBJ")
+    for number, cut in enumerate(range(begin, len(data.rstrip(b"\0")), 29)):
+        folder = tmp_path / str(number)
+        torn = folder / "objects" / path.parent.name / path.name
+        torn.parent.mkdir(parents=True)
+        torn.write_bytes(data[:cut])
+        again = await open_local_store(folder)
+        assert [line.key for line in (await again.list("lake.local"))[0]] == ["a"]
+        assert await read(again, "a") == b"first"
+        await again.close()
+
+
+async def test_a_folder_of_the_second_layout_is_taken_over(tmp_path, monkeypatch):
+    """Files of small objects stay as they are, and go as they always did."""
+    monkeypatch.setattr("lakehouse.objects.local_write.RECORD", -1)
+    store = await open_local_store(tmp_path)
+    for number in range(4):
+        await store.put(at(f"k{number}"), b"%d" % number)
+    await store._index.run(lambda connection: connection.execute("drop table segments"))
+    await store._index.run(lambda connection: connection.execute("drop table retired"))
+    monkeypatch.undo()
+    store._files.segments._current = None
+    await store.close()
+    (tmp_path / "store.json").write_text('{"layout":2}')
+    again = await open_local_store(tmp_path)
+    assert (tmp_path / "store.json").read_text() == '{"layout":3}'
+    assert [await read(again, f"k{number}") for number in range(4)] == [b"0", b"1", b"2", b"3"]
+    await again.put(at("k0"), b"new")
+    await again.delete([at("k1")])
+    await again.put(at("k4"), b"4")
+    await again.close()
+    assert len(segments_of(tmp_path)) == 1
+    assert len(stored(tmp_path)) == 4
