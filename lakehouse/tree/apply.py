@@ -20,7 +20,7 @@ from lakehouse.format.child import unpack_child
 from lakehouse.format.entry import same_identity, total_size
 from lakehouse.tree.outbox import Outbox
 from lakehouse.tree.plan import run
-from lakehouse.tree.writer import TreeWriter
+from lakehouse.tree.writer import BATCH, TreeWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
@@ -35,7 +35,7 @@ Change: TypeAlias = "tuple[bytes, bytes]"
 Same: TypeAlias = "Callable[[bytes, bytes], bool]"
 
 _TOGETHER = 32
-"""Nodes read at the same time, and nodes gathered before they are stored."""
+"""Nodes read at the same time."""
 _RUN = 64
 """So many new keys in a row, with no old one between them, are fed as they are."""
 
@@ -66,7 +66,7 @@ async def apply(
     async with Outbox(store) as outbox:
 
         async def send() -> None:
-            if applier.pending >= _TOGETHER:
+            if applier.pending >= BATCH:
                 await outbox.send(applier.take())
 
         last = b""
@@ -122,7 +122,7 @@ class _Applier:
 
     @property
     def pending(self) -> int:
-        """Number of nodes that `take` would return: none before the first change, they are the old tree's own."""
+        """Bytes of nodes that `take` would return: none before the first change, they are the old tree's own."""
         return self._writer.pending if self.changed else 0
 
     def take(self) -> list[Encoded]:

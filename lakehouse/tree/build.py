@@ -7,16 +7,13 @@ from typing import TYPE_CHECKING
 
 from lakehouse.core.offload import offload
 from lakehouse.tree.outbox import Outbox
-from lakehouse.tree.writer import TreeWriter
+from lakehouse.tree.writer import BATCH, TreeWriter
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from lakehouse.core.ids import MetaRangeId
     from lakehouse.tree.store import NodeStore
-
-_BATCH = 32
-"""Nodes stored together: about 8 MiB of memory."""
 
 
 async def build(store: NodeStore, pages: AsyncIterator[tuple[list[bytes], list[bytes]]]) -> MetaRangeId:
@@ -29,7 +26,7 @@ async def build(store: NodeStore, pages: AsyncIterator[tuple[list[bytes], list[b
     async with Outbox(store) as outbox:
         async for keys, values in pages:
             await offload(2 * len(keys), writer.feed, keys, values)
-            if writer.pending >= _BATCH:
+            if writer.pending >= BATCH:
                 await outbox.send(writer.take())
         root = writer.finish()
         await outbox.send(writer.take())

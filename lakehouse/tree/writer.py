@@ -25,6 +25,11 @@ if TYPE_CHECKING:
     from lakehouse.format.node import Encoded, Node
 
 
+BATCH = 4 * 1024 * 1024
+"""Bytes of nodes that are best stored together: some thirty that are new, more than a hundred with a new block each."""
+_NODE = 32 * 1024
+
+
 class _Level:
     """What is known of one level: the open node and in it the open block, how many nodes were closed or adopted, and
     the id of the last of them.
@@ -58,6 +63,7 @@ class TreeWriter:
         self.boundary = boundary
         self._levels: list[_Level] = [_Level()]
         self._ready: list[Encoded] = []
+        self._pending = 0
 
     def feed(self, keys: list[bytes], values: list[bytes]) -> None:
         """Add entries: keys strictly ascending and above all before them, packed entries at the same positions."""
@@ -110,12 +116,14 @@ class TreeWriter:
 
     @property
     def pending(self) -> int:
-        """Number of nodes that `take` would return."""
-        return len(self._ready)
+        """About how many bytes of memory the nodes take that `take` would return: those blocks that are new, and
+        something for each node.
+        """
+        return self._pending
 
     def take(self) -> list[Encoded]:
         """The nodes finished since the last call: to be stored before the root is used."""
-        ready, self._ready = self._ready, []
+        ready, self._ready, self._pending = self._ready, [], 0
         return ready
 
     def finish(self) -> MetaRangeId:
@@ -193,6 +201,7 @@ class TreeWriter:
         # Hashing and compressing let go of the interpreter's lock, for longer than a breath would.
         made = encode_node(level, blocks, table=self.boundary.id)
         self._ready.append(made)
+        self._pending += _NODE + made.fresh
         this.nodes += 1
         this.last = bytes.fromhex(made.id)
         count = sum([block.about.count for block in blocks])
