@@ -41,12 +41,14 @@ _decode_first = msgspec.msgpack.Decoder(tuple[int, int, list[bytes], list[bytes]
 class Node(msgspec.Struct, eq=False):
     """A node in memory: its blocks, which are decoded when they are needed. Not to be changed: it is shared.
 
-    `length` is that of its payload in bytes: directory and blocks.
+    `length` is that of its payload in bytes: directory and blocks. `version` is that of the format it was read in:
+    whoever makes an earlier one again, of the same content, makes another node.
     """
 
     level: int
     blocks: Sequence[Block]
     length: int
+    version: int = FORMAT
     lasts: list[bytes] = msgspec.field(default_factory=list)
     """The last key of each block."""
     _flat: Pairs | None = None
@@ -210,7 +212,7 @@ def _first_version(header: Header, body: bytes, node_id: str, boundary: Boundary
     blocks = [
         block_of(level, keys[start:end], values[start:end]) for start, end in zip([0, *ends[:-1]], ends, strict=True)
     ]
-    return Node(level, blocks, len(payload))
+    return Node(level, blocks, len(payload), version)
 
 
 def _require_id(hashed: bytes, header: Header, node_id: str, boundary: Boundary) -> None:

@@ -18,6 +18,7 @@ from lakehouse.core.offload import PAGE, breathe
 from lakehouse.format.changed_paths import PathsFilter
 from lakehouse.format.child import unpack_child
 from lakehouse.format.entry import same_identity, total_size
+from lakehouse.format.node import FORMAT
 from lakehouse.tree.outbox import Outbox
 from lakehouse.tree.plan import run
 from lakehouse.tree.writer import BATCH, TreeWriter
@@ -116,7 +117,7 @@ class _Applier:
         self._writer = TreeWriter(store.boundary)
         self._frames: list[_Frame] = []
         self._ahead: dict[int, Nodes] = {}
-        self._begun = False
+        self._begun = self._renews = False
         self.changed = 0
         self.paths = PathsFilter()
 
@@ -146,7 +147,7 @@ class _Applier:
                     breathe()  # where a node is closed others are let in anyway
                 closed = self._writer.pending
         if not self.changed:
-            self._writer.take()
+            self._drop()
 
     def end(self) -> Plan[MetaRangeId]:
         """Take over the rest of the old tree and close the new one."""
@@ -161,7 +162,7 @@ class _Applier:
     def _begin(self) -> Plan[None]:
         if self._root:
             nodes = yield [self._root]
-            self._frames.append(_Frame(nodes[self._root], last=True))
+            self._push(nodes[self._root], last=True)
 
     def _append(self, keys: list[bytes], values: list[bytes]) -> int:
         """Changes where the old tree has nothing."""
@@ -207,7 +208,11 @@ class _Applier:
             if keys:
                 self._ahead[level] = nodes
         last = frame.last and frame.at == len(frame.node.keys) - 1
+        self._push(node, last=last)
+
+    def _push(self, node: Node, *, last: bool) -> None:
         self._frames.append(_Frame(node, last=last))
+        self._renews = self._renews or node.version != FORMAT
 
     def _leave(self) -> None:
         """The node on top is used up, and so is the child that it was of the node below it on the stack."""
@@ -238,7 +243,14 @@ class _Applier:
 
     def _begin_changes(self) -> None:
         if not self.changed:
-            self._writer.take()  # made before the first change: the old tree's own nodes
+            self._drop()
+
+    def _drop(self) -> None:
+        """Forget the nodes that were made before the first change: they are the old tree's own, if it was written in
+        the format of today.
+        """
+        if not self._renews:
+            self._writer.take()
 
     def _finish_leaf(self, frame: _Frame) -> None:
         """Feed what is left of a leaf, or let the node above adopt it when it was entered in vain."""
