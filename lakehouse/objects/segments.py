@@ -2,8 +2,8 @@
 """Appending small objects to segments: those that come while others are being synced go together with the next sync.
 
 Nobody waits for a timer: who comes while nothing is under way is written at once, and whoever comes meanwhile shares
-the next write. A segment is closed when it is large, and only when the index has heard of each of its records: so the
-index may take a closed segment without a row for rubbish.
+the next write. What is small does not wait for others' bulk. A segment is closed when it is large, and only when the
+index has heard of each of its records: so the index may take a closed segment without a row for rubbish.
 """
 
 from __future__ import annotations
@@ -38,6 +38,8 @@ SEGMENT = 32 * 1024 * 1024
 """Bytes after which a segment is closed."""
 GROUP = 4 * 1024 * 1024
 """Bytes after which no more is taken into one write."""
+BULK = 256 * 1024
+"""Bytes from which on what comes together is bulk: a write takes one such at most, after all that is small."""
 
 
 class _Waiting:
@@ -84,6 +86,7 @@ class Segments:
         self._remove_later = remove_later
         self._executor = ThreadPoolExecutor(1, thread_name_prefix="segments")
         self._waiting: deque[_Waiting] = deque()
+        self._bulk: deque[_Waiting] = deque()
         self._writing = False
         self._current: SegmentFile | None = None
         self._begun = 0.0
@@ -99,7 +102,8 @@ class Segments:
         Raises StorageFull, StorageUnavailable. Must not be cancelled.
         """
         future: asyncio.Future[list[Written]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(_Waiting(records, future))
+        waiting = _Waiting(records, future)
+        (self._bulk if waiting.size >= BULK else self._waiting).append(waiting)
         if not self._writing:
             self._writing = True
             self._spawn(self._write())
@@ -132,7 +136,7 @@ class Segments:
     async def _write(self) -> None:
         loop = asyncio.get_running_loop()
         try:
-            while self._waiting:
+            while self._waiting or self._bulk:
                 group = self._group()
                 records = [record for one in group for record in one.records]
                 try:
@@ -153,11 +157,14 @@ class Segments:
             self._writing = False
 
     def _group(self) -> list[_Waiting]:
-        group = [self._waiting.popleft()]
-        size = group[0].size
-        while self._waiting and size + self._waiting[0].size <= GROUP:
-            size += self._waiting[0].size
+        """Who is next: those who come with little, in their order, and one who comes with much."""
+        group: list[_Waiting] = []
+        size = 0
+        while self._waiting and size < GROUP:
             group.append(self._waiting.popleft())
+            size += group[-1].size
+        if self._bulk:
+            group.append(self._bulk.popleft())
         return group
 
     def _append(self, records: Sequence[NewRecord]) -> list[Written]:

@@ -165,5 +165,5 @@ class Store(RuleBasedStateMachine):
 
 def test_the_store_is_a_dictionary():
     run_state_machine_as_test(
-        Store, settings=settings(stateful_step_count=25, max_examples=settings().max_examples // 3)
+        Store, settings=settings(stateful_step_count=20, max_examples=settings().max_examples // 6)
     )

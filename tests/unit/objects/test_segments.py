@@ -16,7 +16,7 @@ from lakehouse.core.errors import ContentDiffers, PreconditionFailed, StorageFul
 from lakehouse.objects import segment_file, segments
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.local_write import RECORD
-from lakehouse.objects.port import ByteRange, Location, Match, PutMode
+from lakehouse.objects.port import ByteRange, Location, Match, PutMode, Small
 from lakehouse.objects.segment_index import weight
 from tests.stored import records, stored
 from tests.stored import segments as segments_of
@@ -81,6 +81,25 @@ async def test_writes_that_come_during_a_sync_share_the_next(store, monkeypatch)
     assert len((await store.list("lake.local", prefix="k"))[0]) == 50
     await store.put(at("alone"), b"")
     assert len(syncs) <= 3
+
+
+async def test_a_small_write_does_not_wait_for_bulk(store, monkeypatch):
+    """It shares the write of one piece of a batch; the rest of the batch comes after it."""
+    append, writes = segment_file.SegmentFile.append, []
+
+    def noted(self, made):
+        writes.append([record.label.key for record in made])
+        return append(self, made)
+
+    monkeypatch.setattr(segment_file.SegmentFile, "append", noted)
+    monkeypatch.setattr(segments, "BULK", 1000)
+    monkeypatch.setattr("lakehouse.objects.local_batch.GROUP", 1000)
+    batch = [Small(at(f"n{number}"), bytes(1000), "e") for number in range(10)]
+    await asyncio.gather(store.put_batch(batch), *(store.put(at(f"k{number}"), b"x") for number in range(3)))
+    after = next(number for number, keys in enumerate(writes) if b"k2" in keys)
+    assert after <= 2
+    assert len(writes) == 10
+    assert len((await store.list("lake.local"))[0]) == 13
 
 
 @pytest.mark.parametrize("size", [1, RECORD + 1])
