@@ -28,6 +28,8 @@ from lakehouse.meta import commits, reflog, refs, repositories
 from lakehouse.versioning.protection import require_active
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lakehouse.versioning.lake import Lake
 
 _BREATH = 256
@@ -134,6 +136,14 @@ def _require_no_staging(text: str) -> None:
 async def get_commit(lake: Lake, repository: Repository, commit_id: CommitId) -> Commit:
     """A commit by its whole id. Raises CommitNotFound."""
     return await _commit(lake, repository, commit_id)
+
+
+async def get_commits(lake: Lake, repository: Repository, ids: Sequence[CommitId]) -> dict[CommitId, Commit]:
+    """All of these commits, by their whole ids. Raises CommitNotFound: the repository may be in deletion by now."""
+    found = await commits.find_many(lake.db, repository.id, ids)
+    if any(one not in found for one in ids):
+        raise CommitNotFound
+    return found
 
 
 async def _base(lake: Lake, repository_name: str, expression: RefExpression) -> Resolved | None:

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from .conftest import fresh_name, lines
+from lakehouse.versioning.refs.repositories import delete_repository
+
+from .conftest import fresh_name, lines, make
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,3 +130,65 @@ async def test_deletion_beside_everything_else(repo) -> None:
     found = await statuses(requests)
     assert max(found) < 500, found
     assert (await repo.ask("GET")).status_code == 404
+
+
+@pytest.fixture
+def before_call(server, monkeypatch):
+    """A function: some work is done just before the `number`th call from now on that the engine makes to its database.
+    It returns the list of works that are still to be done.
+    """
+    kind = type(server.application._lake.db)
+    planned: list = []
+    left = [0]
+
+    def watched(name):
+        real = getattr(kind, name)
+
+        async def call(self, *arguments, **more):
+            left[0] -= 1
+            if planned and left[0] == 0:
+                await planned.pop()()
+            return await real(self, *arguments, **more)
+
+        return call
+
+    for name in ("one", "one_of_both", "all", "apply"):
+        monkeypatch.setattr(kind, name, watched(name))
+
+    def plan(number, work):
+        left[0] = number
+        planned[:] = [work]
+        return planned
+
+    return plan
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "more"),
+    [
+        ("GET", "/refs/main/objects/ls", {}),
+        ("GET", "/refs/main/commits", {}),
+        ("POST", "/branches/main/objects?path=b", {"content": b"x"}),
+        ("POST", "/branches/main/commits", {"json": {"message": "m"}}),
+        ("POST", "/branches", {"json": {"name": "dev", "source": "main"}}),
+        ("PUT", "/branches/main/staging/links", {"content": b""}),
+        ("PUT", "/settings/branch_protection", {"json": [{"pattern": "x"}]}),
+        ("DELETE", "", {}),
+    ],
+)
+async def test_deletion_at_each_step(server, api, before_call, method, path, more) -> None:
+    """The repository goes between any two calls of a request to the database: it is served or told so."""
+    lake, steps, undisturbed = server.application._lake, 0, False
+    while not undisturbed:
+        repo, steps = await make(api), steps + 1
+        await repo.put("a")
+        await repo.commit()
+        await repo.put("staged")
+        planned = before_call(steps, lambda name=repo.name: delete_repository(lake, name, force=False))
+        answer = await repo.ask(method, path, **more)
+        undisturbed = bool(planned)
+        planned.clear()
+        await lake.background.drain()
+        assert answer.status_code < 500, (steps, answer.text)
+        assert answer.is_success or not undisturbed, answer.text
+    assert steps > 2

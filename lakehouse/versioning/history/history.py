@@ -8,18 +8,14 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lakehouse.core.errors import CommitNotFound
 from lakehouse.core.records import ChangeKind, Commit, Entry, Page
 from lakehouse.format.entry import unpack
-from lakehouse.meta import commits
 from lakehouse.tree.lookup import scan
 from lakehouse.tree.rollup import roll_up
 from lakehouse.versioning import resolve
 from lakehouse.versioning.history.trace import Place, Trace
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from lakehouse.core.ids import CommitId, EntryPath
     from lakehouse.core.records import Repository
     from lakehouse.versioning.history.trace import Change
@@ -63,7 +59,7 @@ async def log_path(
             found.append(change)
             if len(found) > amount:
                 break
-    by_id = await _commits(lake, repo, [change.commit_id for change in found[:amount]])
+    by_id = await resolve.get_commits(lake, repo, [change.commit_id for change in found[:amount]])
     items = [_path_change(by_id[change.commit_id], change) for change in found[:amount]]
     return repo, Page(tuple(items), has_more=len(found) > amount)
 
@@ -81,7 +77,7 @@ async def blame_prefix(lake: Lake, repository: str, ref: str, query: Query) -> P
     async with aclosing(Trace(lake, repo, shown, first_parent=False, once=True).changes(head.id)) as changes:
         async for change in changes:
             origins[change.place] = change.commit_id
-    by_id = await _commits(lake, repo, list(set(origins.values())))
+    by_id = await resolve.get_commits(lake, repo, list(set(origins.values())))
     items = [Origin(place.path, place.whole, by_id[origins[place]]) for place in shown]
     return Page(tuple(items), has_more=len(places) > query.amount)
 
@@ -96,13 +92,6 @@ async def _listed(lake: Lake, repository: Repository, head: Commit, query: Query
         return [Place(path, whole=packed is None) for path, packed in items]
     keys, _ = await scan(tree, head.root, start=start, prefix=query.prefix, limit=limit)
     return [Place(key) for key in keys]
-
-
-async def _commits(lake: Lake, repository: Repository, ids: Sequence[CommitId]) -> dict[CommitId, Commit]:
-    found = await commits.find_many(lake.db, repository.id, ids)
-    if len(found) < len(set(ids)):
-        raise CommitNotFound
-    return found
 
 
 def _path_change(commit: Commit, change: Change) -> PathChange:

@@ -14,7 +14,6 @@ import msgspec
 from lakehouse.core.records import Page
 from lakehouse.format.changed_paths import Probe, may_contain_prefix, prefix_probe
 from lakehouse.format.entry import same_identity
-from lakehouse.meta import commits
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup
 from lakehouse.versioning import resolve
@@ -73,7 +72,7 @@ async def log_commits(lake: Lake, repository: str, ref: str, query: LogQuery) ->
                     break
             if commit.id == stop_at:
                 break
-    by_id = await commits.find_many(lake.db, repo.id, found)
+    by_id = await resolve.get_commits(lake, repo, found)
     return Page(tuple(by_id[one] for one in found), has_more=more)
 
 
