@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.crash.progress import Progress
 from tests.running import KEY, SECRET, start_server
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Witness:
         self.acknowledged: set[str] = set()
         self.under_way: set[str] = set()
         self.commits: list[str] = []
+        self.progress = Progress()
 
 
 def client_of(server: RunningServer) -> httpx2.AsyncClient:
@@ -60,6 +62,7 @@ async def write(client: httpx2.AsyncClient, witness: Witness, name: str, stop: a
             answer = await client.post(f"{BRANCH}/objects", params=query, content=path.encode())
         assert answer.status_code in (200, 201), answer.text
         witness.acknowledged.add(path)
+        witness.progress.note(writes=1)
 
 
 async def commit(client: httpx2.AsyncClient, witness: Witness, name: str, stop: asyncio.Event) -> None:
@@ -71,28 +74,34 @@ async def commit(client: httpx2.AsyncClient, witness: Witness, name: str, stop: 
         assert answer.status_code == 201 or (answer.status_code == 400 and "no changes" in answer.text), answer.text
         if answer.status_code == 201:
             witness.commits.append(answer.json()["id"])
+            witness.progress.note(commits=1)
 
 
-async def load(servers: list[RunningServer], witness: Witness, seconds: float, *, kill: int | None, seed: str) -> None:
-    """All clients on all servers for some time; in the middle, one server is killed if asked for."""
-    stop = asyncio.Event()
-
-    async def through(number: int, server: RunningServer) -> None:
-        async with client_of(server) as client:
-            work = [write(client, witness, f"{seed}-{number}-{writer}", stop) for writer in range(WRITERS)]
-            tasks = [asyncio.ensure_future(one) for one in (*work, commit(client, witness, f"{seed} {number}", stop))]
-            for task in tasks:
-                with contextlib.suppress(*((httpx2.TransportError,) if number == kill else ())):
-                    await task
-
-    async with asyncio.TaskGroup() as group:
+async def load(
+    servers: list[RunningServer], witness: Witness, *, writes: int, commits: int, kill: int | None, seed: str
+) -> None:
+    """All clients on all servers for so many more writes, and so many commits ever; in the middle, one server is killed
+    if asked for.
+    """
+    stop, progress = asyncio.Event(), witness.progress
+    goal = progress.writes + writes
+    async with contextlib.AsyncExitStack() as stack:
+        tasks: list[list[asyncio.Future[None]]] = []
         for number, server in enumerate(servers):
-            group.create_task(through(number, server))
-        await asyncio.sleep(seconds / 2)
+            client = await stack.enter_async_context(client_of(server))
+            work = [write(client, witness, f"{seed}-{number}-{writer}", stop) for writer in range(WRITERS)]
+            work.append(commit(client, witness, f"{seed} {number}", stop))
+            tasks.append([asyncio.ensure_future(one) for one in work])
+        await progress.reach(itertools.chain(*tasks), writes=goal - writes // 2, commits=commits)
         if kill is not None:
+            victims = tasks.pop(kill)
             await asyncio.to_thread(servers[kill].kill)
-        await asyncio.sleep(seconds / 2)
+            for task in victims:
+                with contextlib.suppress(httpx2.TransportError):
+                    await task
+        await progress.reach(itertools.chain(*tasks), writes=goal, commits=commits)
         stop.set()
+        await asyncio.gather(*itertools.chain(*tasks))
 
 
 def pages(client: httpx2.Client, path: str, **query: str) -> Iterator[dict[str, str]]:
@@ -151,7 +160,7 @@ def test_two_servers_put_every_write_in_one_place(place):
     servers = [place(), place()]
     make_repository(servers[0])
     witness = Witness()
-    asyncio.run(load(servers, witness, 2.0, kill=None, seed="load"))
+    asyncio.run(load(servers, witness, writes=240, commits=4, kill=None, seed="load"))
     assert witness.acknowledged == witness.under_way
     assert len(witness.acknowledged) > 50
     assert len(witness.commits) > 3
@@ -166,7 +175,7 @@ def test_one_of_two_servers_killed_loses_nothing(place, test_rounds):
     witness = Witness()
     for number in range(test_rounds):
         victim = number % 2
-        asyncio.run(load(servers, witness, 1.0, kill=victim, seed=f"round {number}"))
+        asyncio.run(load(servers, witness, writes=120, commits=1, kill=victim, seed=f"round {number}"))
         check(servers[1 - victim], witness)
         servers[victim] = place(*(("--workers", "2") if victim else ()))
         check(servers[victim], witness)

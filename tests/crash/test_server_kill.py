@@ -3,7 +3,6 @@
 
 Every write that was acknowledged must be there after the restart: links and uploads in the branch, with the content
 that was acknowledged last (or one that was under way), commits in the log. Nothing half-written may be visible.
-When the server dies is told by how much it has done, so that slow machines try the same as fast ones.
 """
 
 from __future__ import annotations
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING
 import httpx2
 import pytest
 
+from tests.crash.progress import Progress
 from tests.running import KEY, SECRET, start_server
 
 if TYPE_CHECKING:
@@ -37,28 +37,7 @@ class Witness:
         self.acknowledged: dict[str, str] = {}
         self.under_way: dict[str, set[str]] = {}
         self.commits: set[str] = set()
-        self.writes = 0
-        self.enough = asyncio.Event()
-        self._goal = 0
-
-    def expect(self, writes: int) -> None:
-        """Set `enough` after so many more writes, and a commit at any time."""
-        self._goal = self.writes + writes
-        self.enough = asyncio.Event()
-
-    def acknowledge(self, path: str, checksum: str) -> None:
-        self.acknowledged[path] = checksum
-        self.under_way[path] = set()
-        self.writes += 1
-        self._look()
-
-    def committed(self, commit_id: str) -> None:
-        self.commits.add(commit_id)
-        self._look()
-
-    def _look(self) -> None:
-        if self.writes >= self._goal and self.commits:
-            self.enough.set()
+        self.progress = Progress()
 
     def allowed(self, path: str) -> set[str]:
         return {self.acknowledged[path]} | self.under_way.get(path, set())
@@ -81,7 +60,9 @@ async def write(client: httpx2.AsyncClient, witness: Witness, number: int, chanc
             link = {"staging": {"physical_address": where["physical_address"]}, "checksum": checksum}
             answer = await client.put(staging, params={"path": path}, json={**link, "size_bytes": len(body)})
         assert answer.status_code in (200, 201), answer.text
-        witness.acknowledge(path, checksum)
+        witness.acknowledged[path] = checksum
+        witness.under_way[path] = set()
+        witness.progress.note(writes=1)
 
 
 async def commit(client: httpx2.AsyncClient, witness: Witness) -> None:
@@ -90,19 +71,20 @@ async def commit(client: httpx2.AsyncClient, witness: Witness) -> None:
         answer = await client.post(f"{REPOSITORY}/branches/main/commits", json={"message": f"commit {number}"})
         assert answer.status_code in (201, 400), answer.text
         if answer.status_code == 201:
-            witness.committed(answer.json()["id"])
+            witness.commits.add(answer.json()["id"])
+            witness.progress.note(commits=1)
 
 
 async def load(server: RunningServer, witness: Witness, writes: int, seed: int) -> None:
     """Run all clients and kill the server in the middle, after so many writes."""
-    witness.expect(writes)
+    goal = witness.progress.writes + writes
     async with httpx2.AsyncClient(base_url=f"{server.url}/api/v1", auth=(KEY, SECRET), timeout=120) as client:
         work = [write(client, witness, number, random.Random(seed * 100 + number)) for number in range(WRITERS)]
         tasks = [asyncio.ensure_future(one) for one in (*work, commit(client, witness))]
-        enough = asyncio.ensure_future(witness.enough.wait())
-        ended, _ = await asyncio.wait((enough, *tasks), return_when=asyncio.FIRST_COMPLETED)
-        await asyncio.to_thread(server.kill)
-        assert ended == {enough}, [task.exception() for task in ended - {enough}]
+        try:
+            await witness.progress.reach(tasks, writes=goal, commits=1)
+        finally:
+            await asyncio.to_thread(server.kill)
         for task in tasks:
             with contextlib.suppress(httpx2.TransportError):
                 await task
