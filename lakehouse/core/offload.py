@@ -23,10 +23,10 @@ PAGE = 1000
 """Most items between two breaths."""
 WANTED = 50e-6
 """Seconds that it takes to get the interpreter's lock back when nobody else wants it, generously."""
-PAUSE = 500e-6
-"""Seconds for which long work stays away at least when others want the lock."""
+LEAST = 500e-6
+"""CPU seconds of work between two breaths: a page takes about that."""
 LONGEST = 5e-3
-"""Seconds for which it stays away at most: the first page of a thread counts from its beginning."""
+"""Seconds for which work stays away at most: the first page of a thread counts from its beginning."""
 WORTH_A_THREAD = 2000
 """Fewer items than this are computed where they stand: the hop costs more."""
 
@@ -47,17 +47,20 @@ class Breath(threading.local):
         self._since = cpu()
 
     def take(self) -> None:
-        """If somebody waited for the lock, stay away for as long as this thread has worked since its last breath: the
-        loop gives the lock up at each statement of the database and each system call, and is not to wait for a page
-        each time.
+        """Give the lock up, when it is time; if somebody waited for it, stay away for as long as this thread has worked
+        since: the loop gives the lock up at each statement of the database and each system call, and is not to wait for
+        a page each time.
 
         In the event loop this does nothing: nobody could be let in, everybody waits for the loop itself.
         """
-        if asyncio._get_running_loop() is None:
+        if asyncio._get_running_loop() is not None:
+            return
+        worked = self._cpu() - self._since
+        if worked >= LEAST:
             before = self._now()
             self._sleep(0)
             if self._now() - before > WANTED:
-                self._sleep(min(max(self._cpu() - self._since, PAUSE), LONGEST))
+                self._sleep(min(worked, LONGEST))
             self._since = self._cpu()
 
 

@@ -7,7 +7,7 @@ import asyncio
 
 import pytest
 
-from lakehouse.core.offload import LONGEST, PAUSE, Breath, offload
+from lakehouse.core.offload import LEAST, LONGEST, Breath, offload
 
 
 class Hands:
@@ -40,11 +40,18 @@ def test_nobody_there_no_pause(hands: Hands) -> None:
     assert hands.slept == []
 
 
-@pytest.mark.parametrize(("worked", "pause"), [(0.002, 0.002), (0.0001, PAUSE), (1.0, LONGEST)])
+@pytest.mark.parametrize(("worked", "pause"), [(0.002, 0.002), (1.0, LONGEST)])
 def test_others_have_as_much_as_it_has(hands: Hands, worked: float, pause: float) -> None:
     hands.others = 0.001
     hands.page(worked)
     assert hands.slept == [pytest.approx(pause)]
+
+
+def test_little_work_adds_up(hands: Hands) -> None:
+    hands.others = 0.001
+    for _ in range(5):
+        hands.page(LEAST / 4)
+    assert hands.slept == [pytest.approx(LEAST)]
 
 
 def test_only_work_since_the_last_breath_counts(hands: Hands) -> None:
