@@ -129,15 +129,18 @@ def names(index: Index, segment: str, header: Header) -> bool:
 
 
 def count_again(connection: sqlite3.Connection, totals: dict[str, int]) -> list[str]:
-    """Make the account of a lost index again from the rows of its objects, given what each segment holds; segments
-    without a row, which are to be removed.
+    """Make the account of a lost index again from the rows of its objects, given what those segments hold that nobody
+    writes; segments without a row, which are to be removed. Of others it is kept that they were closed.
     """
-    connection.execute("delete from segments")
+    connection.execute("update segments set live = 0, weight = 0")
     connection.execute(
         "insert into segments select file, count(*), sum(size) + count(*) * ?, null, null, null from objects "
-        "where file like '%-s-%' group by file",
+        "where file like '%-s-%' group by file "
+        "on conflict do update set live = excluded.live, weight = excluded.weight",
         (_OWN,),
     )
+    for file, total in connection.execute("select file, total from segments where total is not null").fetchall():
+        totals.setdefault(file, total)
     return [name for file, total in totals.items() for name in close(connection, file, total)]
 
 

@@ -15,7 +15,7 @@ from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lakehouse.core.errors import Unavailable
+from lakehouse.core.errors import StorageUnavailable, Unavailable
 from lakehouse.objects import segment_index
 from lakehouse.objects.disk_errors import translated
 from lakehouse.objects.local_file import path_of
@@ -134,27 +134,40 @@ class Segments:
         self._executor.shutdown()
 
     async def _write(self) -> None:
-        loop = asyncio.get_running_loop()
         try:
             while self._waiting or self._bulk:
-                group = self._group()
-                records = [record for one in group for record in one.records]
-                try:
-                    written = await loop.run_in_executor(self._executor, self._append, records)
-                except BaseException as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
-                    for one in group:
-                        one.future.set_exception(error)
-                else:
-                    self._held.update(record.name for record in written)
-                    at = 0
-                    for one in group:
-                        one.future.set_result(written[at : at + len(one.records)])
-                        at += len(one.records)
-                current = self._current
-                if current is not None and (current.failed or current.end >= SEGMENT):
-                    self._retire(current)
+                await self._store(self._group())
         finally:
             self._writing = False
+
+    async def _store(self, group: Sequence[_Waiting]) -> None:
+        records = [record for one in group for record in one.records]
+        try:
+            written = await asyncio.get_running_loop().run_in_executor(self._executor, self._append, records)
+        except Exception as error:  # noqa: BLE001 - whatever it is, those who wait must hear of it
+            self._look_after_current()
+            if len(group) > 1 and not isinstance(error, StorageUnavailable):
+                for one in group:  # what one of them cannot have, such as room for much, others may
+                    await self._store([one])
+                return
+            for one in group:
+                one.future.set_exception(error)
+        except BaseException:
+            for one in group:
+                one.future.cancel()
+            raise
+        else:
+            self._held.update(record.name for record in written)
+            at = 0
+            for one in group:
+                one.future.set_result(written[at : at + len(one.records)])
+                at += len(one.records)
+            self._look_after_current()
+
+    def _look_after_current(self) -> None:
+        current = self._current
+        if current is not None and (current.failed or current.end >= SEGMENT):
+            self._retire(current)
 
     def _group(self) -> list[_Waiting]:
         """Who is next: those who come with little, in their order, and one who comes with much."""

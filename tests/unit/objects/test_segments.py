@@ -232,6 +232,27 @@ async def test_a_write_that_finds_no_room_is_cut_off(tmp_path, store, monkeypatc
     assert len(records(path)) == 3
 
 
+async def test_who_cannot_be_stored_takes_nobody_along(store, monkeypatch):
+    """Labels that cannot be written, bodies for which there is no room: the others of the group are stored."""
+    pwrite = os.pwrite
+
+    def full(file, data, place):
+        if b"large" in bytes(data):
+            raise OSError(errno.ENOSPC, "no room")
+        return pwrite(file, data, place)
+
+    monkeypatch.setattr(segment_file.os, "pwrite", full)
+    await store.put(at("begun"), b"")
+    puts = [store.put(at(f"k{n}"), b"large" if n == 3 else b"x", content_type="\udcff" * (n == 5)) for n in range(8)]
+    done = await asyncio.gather(*puts, return_exceptions=True)
+    assert [n for n, one in enumerate(done) if isinstance(one, Exception)] == [3, 5]
+    assert isinstance(done[3], StorageFull)
+    assert isinstance(done[5], UnicodeEncodeError)
+    kept = [line.key for line in (await store.list("lake.local", prefix="k"))[0]]
+    assert kept == ["k0", "k1", "k2", "k4", "k6", "k7"]
+    assert [await read(store, key) for key in kept] == [b"x"] * 6
+
+
 _FULL = """
 import asyncio, resource, sys
 from lakehouse.core.errors import StorageFull
