@@ -11,7 +11,7 @@ from lakehouse.core.signing import Signer
 from lakehouse.db.postgres import PostgresDatabase
 from lakehouse.db.sqlite import SqliteDatabase
 from lakehouse.objects.memory import MemoryStore
-from lakehouse.tree.store import NodeCache
+from lakehouse.tree.cache import NodeCache
 from lakehouse.versioning.commits import commit
 from lakehouse.versioning.history import diff
 from lakehouse.versioning.lake import Actor, Lake

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 Pairs: TypeAlias = tuple[list[bytes], list[bytes]]
 """Keys, strictly ascending, and the values at the same positions. Not to be changed: they are shared."""
 
+_OVERHEAD = 2 * (33 + 8)
+"""Bytes that Python needs beside the content for one key and one value."""
+_BESIDE = 600
+"""Bytes for a block beside its pairs."""
+
 _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(Pairs).decode
 
@@ -57,6 +62,12 @@ class Block(msgspec.Struct, eq=False):
     known: Pairs | None = None
     node: str = ""
     _hash: bytes = b""
+
+    @property
+    def footprint(self) -> int:
+        """Bytes of memory that it takes once it is decoded."""
+        stored = 0 if self.stored is None else len(self.stored)
+        return _BESIDE + _OVERHEAD * self.about.pairs + self.about.length + stored
 
     def hash(self, level: int) -> bytes:
         """The hash of its last key in a node of this level, as boundaries compare it."""

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 from bisect import bisect_left
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -25,12 +24,10 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 """Of the payload that is written; 1 is read."""
-_OVERHEAD = 2 * (33 + 8 + 8)
-"""Bytes that Python needs beside the content for one key and one value, which may be in two lists each."""
+_LISTED = 2 * 8
+"""Bytes for a pair's place in the lists of all keys and values."""
 _BESIDE = 1500
 """Bytes for the node itself, its lists, and its place in a cache."""
-_BLOCK = 600
-"""Bytes for a block beside its pairs."""
 
 _encode = msgspec.msgpack.Encoder().encode
 _decode_directory = msgspec.msgpack.Decoder(tuple[int, int, list[Summary]]).decode
@@ -46,7 +43,7 @@ class Node(msgspec.Struct, eq=False):
     """
 
     level: int
-    blocks: Sequence[Block]
+    blocks: list[Block]
     length: int
     version: int = FORMAT
     lasts: list[bytes] = msgspec.field(default_factory=list)
@@ -115,12 +112,14 @@ class Node(msgspec.Struct, eq=False):
         return keys, values
 
     @property
+    def own(self) -> int:
+        """Bytes of memory that it takes beside its blocks, which other nodes may have too."""
+        return _BESIDE + _LISTED * sum([block.about.pairs for block in self.blocks])
+
+    @property
     def footprint(self) -> int:
         """Bytes of memory that it takes once all of it is decoded."""
-        held = _BESIDE + self.length
-        for block in self.blocks:
-            held += _BLOCK + _OVERHEAD * block.about.pairs + (0 if block.stored is None else len(block.stored))
-        return held
+        return self.own + sum([block.footprint for block in self.blocks])
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Node):
@@ -160,7 +159,7 @@ class Encoded(msgspec.Struct, frozen=True):
         return wrap(body, level=self.node.level, table=self.table, length=self.node.length, codec=self.codec)
 
 
-def encode_node(level: int, blocks: Sequence[Block], *, table: int, codec: Codec = Codec.ZSTD) -> Encoded:
+def encode_node(level: int, blocks: list[Block], *, table: int, codec: Codec = Codec.ZSTD) -> Encoded:
     """Make a node of its blocks. `table` is the id of the boundary table that its ends were found with."""
     summaries = [block.about for block in blocks]
     directory = _encode((FORMAT, level, summaries))

@@ -21,8 +21,8 @@ from lakehouse.objects.presign import EmbeddedPresigner
 from lakehouse.s3.app import S3App
 from lakehouse.s3.context import Buckets
 from lakehouse.server.directories import open_directories
+from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.disk import DiskCache
-from lakehouse.tree.store import NodeCache
 from lakehouse.versioning.objects.addresses import is_data
 from lakehouse.versioning.state.stores import Store, Stores
 

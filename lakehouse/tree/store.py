@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nodes in the object store, and the memory and disk that keep those read lately.
+"""Nodes in the object store, and those in memory and on this machine's disk that were read lately.
 
-A node never changes, so what is cached stays right for ever. The cache's key holds the repository, because a bare id
-would let one repository read another's node.
+A node never changes, so what is cached stays right for ever.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
 from functools import lru_cache
 from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, cast
@@ -26,6 +24,7 @@ if TYPE_CHECKING:
     from lakehouse.core.ids import RepositoryId
     from lakehouse.format.node import Encoded
     from lakehouse.objects.port import ObjectStore
+    from lakehouse.tree.cache import NodeCache
     from lakehouse.tree.disk import DiskCache
 
 T = TypeVar("T")
@@ -42,53 +41,6 @@ _SPLIT = 50
 ETAG = 32
 """Digits of the id that are the node's ETag in stores that take one as it is given."""
 NODE_TYPE = "application/octet-stream"
-
-
-class NodeCache:
-    """Decoded nodes by (repository, id), least recently used out first, up to `budget` bytes of memory.
-
-    Belongs to one event loop's thread. `disk` keeps nodes of stores that are not on this machine.
-    """
-
-    def __init__(self, budget: int, *, disk: DiskCache | None = None) -> None:
-        self.disk = disk
-        self._budget = budget
-        self._used = 0
-        self._nodes: OrderedDict[tuple[int, str], Node] = OrderedDict()
-        self.hits = self.misses = self.disk_hits = 0
-
-    @property
-    def used(self) -> int:
-        """Bytes of memory held."""
-        return self._used
-
-    def get(self, repository: RepositoryId, node_id: str) -> Node | None:
-        """The node, now the most recently used one; None when it is not held."""
-        key = (repository, node_id)
-        node = self._nodes.get(key)
-        if node is not None:
-            self.hits += 1
-            self._nodes.move_to_end(key)
-        return node
-
-    def put(self, repository: RepositoryId, node_id: str, node: Node) -> None:
-        """Keep a node; others go when there is no room. One larger than the budget is not kept."""
-        key = (repository, node_id)
-        if key in self._nodes:
-            self._nodes.move_to_end(key)
-            return
-        if node.footprint > self._budget:
-            return
-        self._nodes[key] = node
-        self._used += node.footprint
-        while self._used > self._budget:
-            _, dropped = self._nodes.popitem(last=False)
-            self._used -= dropped.footprint
-
-    def clear(self) -> None:
-        """Let go of everything."""
-        self._nodes.clear()
-        self._used = 0
 
 
 def _packed(nodes: Sequence[Encoded]) -> list[bytes]:

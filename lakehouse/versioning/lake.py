@@ -14,7 +14,8 @@ from lakehouse.core.records import Actor
 from lakehouse.core.signing import Signer
 from lakehouse.db.port import Database
 from lakehouse.telemetry.counts import Counts
-from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
+from lakehouse.tree.cache import NodeCache
+from lakehouse.tree.store import CONCURRENCY, NodeStore
 from lakehouse.versioning.state.commit_cache import CommitCache
 from lakehouse.versioning.state.events import Hooks, NoHooks
 from lakehouse.versioning.state.held_nodes import HeldNodes

@@ -36,7 +36,7 @@ from lakehouse.db.sqlite import SqliteDatabase
 from lakehouse.format.entry import pack
 from lakehouse.objects.local import open_local_store
 from lakehouse.tree.build import build
-from lakehouse.tree.store import NodeCache
+from lakehouse.tree.cache import NodeCache
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits import commit, merge
 from lakehouse.versioning.history import diff

@@ -23,10 +23,11 @@ from lakehouse.objects.memory import MemoryStore
 from lakehouse.objects.port import ObjectInfo
 from lakehouse.tree.apply import apply
 from lakehouse.tree.build import build
+from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup, scan
 from lakehouse.tree.merge import merge
-from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.tree.store import NodeStore
 
 OBJECTS = 120_000
 LARGE = 1_000_000

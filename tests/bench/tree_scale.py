@@ -22,11 +22,12 @@ from lakehouse.core.ids import RepositoryId
 from lakehouse.objects.local import open_local_store
 from lakehouse.tree.apply import apply
 from lakehouse.tree.build import build
+from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup, scan
 from lakehouse.tree.merge import merge
 from lakehouse.tree.stats import count
-from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.tree.store import NodeStore
 
 SIZES = (10_000, 100_000, 1_000_000, 10_000_000)
 MEMORY = 64 << 20

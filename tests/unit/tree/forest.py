@@ -11,7 +11,8 @@ from lakehouse.format.entry import pack
 from lakehouse.format.node import encode_node
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.build import build
-from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.tree.cache import NodeCache
+from lakehouse.tree.store import NodeStore
 
 SMALL = Boundary(
     0xFFFF,

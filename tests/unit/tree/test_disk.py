@@ -10,8 +10,9 @@ import pytest
 
 from lakehouse.core.ids import RepositoryId
 from lakehouse.objects.memory import MemoryStore
+from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.disk import DiskCache
-from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.tree.store import NodeStore
 from tests.unit.tree.forest import SMALL, CountingStore, entry, node_of
 
 pytestmark = pytest.mark.anyio

@@ -12,7 +12,8 @@ from lakehouse.core.errors import DataDamaged, StorageFull, StorageUnavailable
 from lakehouse.core.ids import RepositoryId
 from lakehouse.format.node import decode_node
 from lakehouse.objects.memory import MemoryStore
-from lakehouse.tree.store import CONCURRENCY, NodeCache, NodeStore
+from lakehouse.tree.cache import NodeCache
+from lakehouse.tree.store import CONCURRENCY, NodeStore
 from tests.unit.tree.forest import SMALL, CountingStore, entry, node_of, small_store
 
 pytestmark = pytest.mark.anyio
@@ -91,6 +92,52 @@ def test_the_memory_keeps_what_was_used_last_within_its_budget():
     assert cache.used == 3 * nodes[0].node.footprint
     cache.clear()
     assert cache.used == 0
+
+
+def versions(number):
+    """Nodes of two blocks, read from a store, each with the first block in common with the others."""
+    found = []
+    for at in range(number):
+        made = node_of([b"a", b"b"], [entry(1), entry(2 + at)], block=1)
+        found.append((made.id, decode_node(made.body, node_id=made.id, boundary=SMALL)))
+    return found
+
+
+def test_what_versions_have_in_common_is_held_and_counted_once():
+    cache = NodeCache(1 << 20)
+    nodes = versions(3)
+    for node_id, read in nodes:
+        cache.put(ONE, node_id, read)
+    common, *others = nodes[0][1].blocks
+    assert all(read.blocks[0] is common for _, read in nodes)
+    others += [read.blocks[1] for _, read in nodes[1:]]
+    held = [common, *others]
+    assert cache.used == sum(read.own for _, read in nodes) + sum(block.footprint for block in held)
+    assert cache.used < sum(read.footprint for _, read in nodes)
+
+
+def test_what_versions_have_in_common_stays_until_the_last_of_them_goes():
+    nodes = versions(3)
+    first, second, third = (read for _, read in nodes)
+    cache = NodeCache(first.footprint + second.own + second.blocks[1].footprint)
+    for node_id, read in nodes:
+        cache.put(ONE, node_id, read)
+    assert [cache.get(ONE, node_id) for node_id, _ in nodes] == [None, second, third]
+    assert third.blocks[0] is second.blocks[0] is first.blocks[0]
+    assert cache.used == second.footprint + third.own + third.blocks[1].footprint
+    large = node(b"l", 400)
+    cache.put(ONE, large.id, large.node)
+    assert cache.get(ONE, nodes[2][0]) is None
+    assert cache.used == large.node.footprint
+
+
+def test_nothing_is_in_common_between_repositories():
+    cache = NodeCache(1 << 20)
+    [(one_id, one)], [(other_id, other)] = versions(1), versions(1)
+    cache.put(ONE, one_id, one)
+    cache.put(TWO, other_id, other)
+    assert one.blocks[0] is not other.blocks[0]
+    assert cache.used == one.footprint + other.footprint
 
 
 def leaf(number):

@@ -11,12 +11,13 @@ from lakehouse.format.child import unpack_children
 from lakehouse.format.entry import TOMBSTONE
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.apply import apply
+from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup, lookup_many, scan
 from lakehouse.tree.merge import MAX_CONFLICTS, Side, merge, merge_changes
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import Count, count
-from lakehouse.tree.store import NodeCache, NodeStore
+from lakehouse.tree.store import NodeStore
 from lakehouse.tree.writer import TreeWriter
 from tests.unit.tree.forest import CountingStore, entry, keys_of, paged, planted, small_store
 
