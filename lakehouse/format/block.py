@@ -52,13 +52,12 @@ class Summary(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Block(msgspec.Struct, eq=False):
-    """A run of pairs. `stored` are its bytes as stored, None until somebody asks for them; `node` is the node that it
-    was read from, for errors.
+    """A run of pairs. `stored` are its bytes as stored, None until it is part of a node that is written; `node` is the
+    node that it was read from, for errors.
     """
 
     about: Summary
     stored: bytes | None = None
-    payload: bytes | None = None
     known: Pairs | None = None
     node: str = ""
     _hash: bytes = b""
@@ -81,14 +80,15 @@ class Block(msgspec.Struct, eq=False):
             self.known = self._decoded()
         return self.known
 
-    def compress(self, compressor: Compressor) -> bytes:
+    def packed(self, compressor: Compressor) -> bytes:
         """The bytes to be stored. The first time takes as long as all else that making a block does."""
-        payload, stored = self.payload, self.stored  # in this order: another thread may be at it
-        if stored is None:
-            assert payload is not None
-            self.stored = stored = compressor.compress(payload)
-            self.payload = None
-        return stored
+        if self.stored is None:
+            self.stored = compressor.compress(self.payload())
+        return self.stored
+
+    def payload(self) -> bytes:
+        """The canonical bytes."""
+        return _encode(self.entries())
 
     def _decoded(self) -> Pairs:
         assert self.stored is not None
@@ -106,10 +106,18 @@ class Block(msgspec.Struct, eq=False):
         return keys, values
 
 
-def block_of(level: int, keys: list[bytes], values: list[bytes], *, size: int | None = None) -> Block:
+def block_of(
+    level: int,
+    keys: list[bytes],
+    values: list[bytes],
+    *,
+    size: int | None = None,
+    compressor: Compressor | None = None,
+) -> Block:
     """Make a block of a node of this level. `size`: the sum of the objects' sizes, if it is known.
 
-    Raises DataDamaged for values that are no entries, or in an inner node no children.
+    `compressor` makes it ready to be stored. Raises DataDamaged for values that are no entries, or in an inner node no
+    children.
     """
     payload = _encode((keys, values))
     if level:
@@ -122,7 +130,7 @@ def block_of(level: int, keys: list[bytes], values: list[bytes], *, size: int | 
         size = total_size(values) if size is None else size
     digest = hashlib.sha256(payload).digest()
     about = Summary(first, keys[-1], digest, len(keys), count, size, len(payload))
-    return Block(about, payload=payload, known=(keys, values))
+    return Block(about, None if compressor is None else compressor.compress(payload), (keys, values))
 
 
 def joined(blocks: Iterable[Block]) -> Pairs:

@@ -130,41 +130,26 @@ class Node(msgspec.Struct, eq=False):
 
 
 class Encoded(msgspec.Struct, frozen=True):
-    """A node with its canonical `directory`, to be stored as `body`."""
+    """A node and what is stored of it: a header, and the directory with the blocks."""
 
     id: str
-    directory: bytes
     node: Node
-    table: int
-    codec: Codec
-
-    @property
-    def fresh(self) -> int:
-        """How many bytes have yet to be compressed."""
-        return sum([block.about.length for block in self.node.blocks if block.stored is None])
-
-    @property
-    def body(self) -> bytes:
-        """What is stored."""
-        return self.packed(Compressor())
-
-    def packed(self, compressor: Compressor) -> bytes:
-        """What is stored: a header, the directory, and the blocks; those that are new are compressed first."""
-        blocks = self.node.blocks
-        if self.codec is Codec.ZSTD:
-            stored = [block.compress(compressor) for block in blocks]
-        else:
-            stored = [_encode(block.entries()) for block in blocks]
-        body = _encode((self.directory, stored))
-        return wrap(body, level=self.node.level, table=self.table, length=self.node.length, codec=self.codec)
+    body: bytes
 
 
-def encode_node(level: int, blocks: list[Block], *, table: int, codec: Codec = Codec.ZSTD) -> Encoded:
-    """Make a node of its blocks. `table` is the id of the boundary table that its ends were found with."""
+def encode_node(level: int, blocks: list[Block], *, table: int, compressor: Compressor | None) -> Encoded:
+    """Make a node of its blocks. `table` is the id of the boundary table that its ends were found with; without
+    `compressor` the blocks are stored as they are.
+    """
     summaries = [block.about for block in blocks]
     directory = _encode((FORMAT, level, summaries))
     length = len(directory) + sum([summary.length for summary in summaries])
-    return Encoded(hashlib.sha256(directory).hexdigest(), directory, Node(level, blocks, length), table, codec)
+    if compressor is None:
+        codec, stored = Codec.NONE, [block.payload() for block in blocks]
+    else:
+        codec, stored = Codec.ZSTD, [block.packed(compressor) for block in blocks]
+    body = wrap(_encode((directory, stored)), level=level, table=table, length=length, codec=codec)
+    return Encoded(hashlib.sha256(directory).hexdigest(), Node(level, blocks, length), body)
 
 
 def decode_node(data: bytes, *, node_id: str, boundary: Boundary) -> Node:

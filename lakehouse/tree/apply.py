@@ -89,7 +89,7 @@ async def apply(
 
 def _work(page: list[Change]) -> int:
     """About how many entries are computed over: a change that is alone in its block makes one of a hundred."""
-    return len(page) * 100
+    return len(page) * 150
 
 
 class _Frame:

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from functools import lru_cache
-from itertools import chain
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown, StoredObjectNotFound
-from lakehouse.core.offload import PAGE, WORTH_A_THREAD, breathe, offload
+from lakehouse.core.offload import breathe, offload
 from lakehouse.format.boundary import TABLE_1, Boundary
-from lakehouse.format.header import Compressor
 from lakehouse.format.node import Node, decode_node
 from lakehouse.objects.port import BatchStore, Location, Small
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Iterable, Iterator, Sequence
+    from collections.abc import Coroutine, Iterable, Sequence
 
     from lakehouse.core.ids import RepositoryId
     from lakehouse.format.node import Encoded
@@ -31,42 +29,13 @@ T = TypeVar("T")
 
 CONCURRENCY = 32
 """Reads or writes of one store's nodes at a time."""
-_BYTES_A_PAGE = 140 * PAGE
 _TOGETHER = 128
 """Nodes stored by one call."""
-_COMPRESSED = 8 * _BYTES_A_PAGE
-"""Bytes compressed by one thread: several do it at the same time, while the next nodes are made."""
 _SPLIT = 50
 """Entries that are handled in the time in which a stored node is checked and its parts are told apart."""
 ETAG = 32
 """Digits of the id that are the node's ETag in stores that take one as it is given."""
 NODE_TYPE = "application/octet-stream"
-
-
-def _packed(nodes: Sequence[Encoded]) -> list[bytes]:
-    compressor = Compressor()
-    bodies = []
-    for node in nodes:
-        bodies.append(node.packed(compressor))
-        breathe()
-    return bodies
-
-
-def _shares(nodes: Sequence[Encoded]) -> Iterator[Sequence[Encoded]]:
-    """The nodes in shares, for a thread each."""
-    start = fresh = 0
-    for at, node in enumerate(nodes):
-        fresh += node.fresh
-        if fresh >= _COMPRESSED:
-            yield nodes[start : at + 1]
-            start, fresh = at + 1, 0
-    if start < len(nodes):
-        yield nodes[start:]
-
-
-async def _compressed(nodes: Sequence[Encoded]) -> list[bytes]:
-    work = sum([node.fresh for node in nodes]) * WORTH_A_THREAD // _BYTES_A_PAGE
-    return await offload(work, _packed, nodes)
 
 
 @lru_cache(maxsize=64)
@@ -147,18 +116,16 @@ class NodeStore:
             self._cache.put(self._repository, node.id, node.node)
 
     async def _store(self, nodes: list[Encoded]) -> None:
-        bodies = chain.from_iterable(await _all([_compressed(part) for part in _shares(nodes)]))
-        made = list(zip([node.id for node in nodes], bodies, strict=True))
         if self._batches is None:
-            await _all([self._put(node_id, body) for node_id, body in made])
-            await self._keep(made)
+            await _all([self._put(node) for node in nodes])
+            await self._keep([(node.id, node.body) for node in nodes])
         else:
-            smalls = [Small(self.location(node_id), body, node_id[:ETAG]) for node_id, body in made]
+            smalls = [Small(self.location(node.id), node.body, node.id[:ETAG]) for node in nodes]
             await self._batches.put_batch(smalls, content_type=NODE_TYPE)
 
-    async def _put(self, node_id: str, body: bytes) -> None:
+    async def _put(self, node: Encoded) -> None:
         async with self._gate:
-            await self._objects.put(self.location(node_id), body, size=len(body), content_type=NODE_TYPE)
+            await self._objects.put(self.location(node.id), node.body, size=len(node.body), content_type=NODE_TYPE)
 
     async def _load(self, node_ids: Sequence[str]) -> list[Node]:
         self._cache.misses += len(node_ids)

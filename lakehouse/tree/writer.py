@@ -15,6 +15,7 @@ from lakehouse.core.offload import PAGE, breathe
 from lakehouse.format.block import block_of
 from lakehouse.format.boundary import TABLE_1
 from lakehouse.format.child import Child, pack_child, unpack_child
+from lakehouse.format.header import Compressor
 from lakehouse.format.node import encode_node
 
 if TYPE_CHECKING:
@@ -26,8 +27,9 @@ if TYPE_CHECKING:
 
 
 BATCH = 4 * 1024 * 1024
-"""Bytes of nodes that are best stored together: some thirty that are new, more than a hundred with a new block each."""
+"""Bytes of nodes that are best stored together: some fifty leaves."""
 _NODE = 32 * 1024
+"""Bytes that a node counts for beside its body: what is in memory of it is more, and each is an object to store."""
 
 
 class _Level:
@@ -64,6 +66,7 @@ class TreeWriter:
         self._levels: list[_Level] = [_Level()]
         self._ready: list[Encoded] = []
         self._pending = 0
+        self._compressor = Compressor()
 
     def feed(self, keys: list[bytes], values: list[bytes]) -> None:
         """Add entries: keys strictly ascending and above all before them, packed entries at the same positions."""
@@ -116,9 +119,7 @@ class TreeWriter:
 
     @property
     def pending(self) -> int:
-        """About how many bytes of memory the nodes take that `take` would return: those blocks that are new, and
-        something for each node.
-        """
+        """What the nodes that `take` would return count for, in bytes."""
         return self._pending
 
     def take(self) -> list[Encoded]:
@@ -155,7 +156,7 @@ class TreeWriter:
             whole = not start and at + 1 == len(keys)
             _extend(this, keys[start : at + 1], values[start : at + 1], size if whole else None)
             start = at + 1
-            _end_block(this, level)
+            self._end_block(level)
             if cut.ends(this.pairs, digest):
                 self._close(level)
         start = self._fill(level, keys, values, start, len(keys))
@@ -191,17 +192,25 @@ class TreeWriter:
                 if this.pairs == cut.maximum:
                     self._close(level)
 
+    def _end_block(self, level: int) -> None:
+        """End the open block, if there is one."""
+        this = self._levels[level]
+        if this.keys:
+            # Hashing and compressing let go of the interpreter's lock.
+            made = block_of(level, this.keys, this.values, size=this.size, compressor=self._compressor)
+            this.blocks.append(made)
+            this.keys, this.values, this.size = [], [], None
+
     def _close(self, level: int) -> None:
         """End the open node, and add it to the level above."""
         this = self._levels[level]
-        _end_block(this, level)
+        self._end_block(level)
         if this.held is not None:
             this.blocks.append(this.held)
         blocks, this.blocks, this.held, this.pairs = this.blocks, [], None, 0
-        # Hashing and compressing let go of the interpreter's lock, for longer than a breath would.
-        made = encode_node(level, blocks, table=self.boundary.id)
+        made = encode_node(level, blocks, table=self.boundary.id, compressor=self._compressor)
         self._ready.append(made)
-        self._pending += _NODE + made.fresh
+        self._pending += _NODE + len(made.body)
         this.nodes += 1
         this.last = bytes.fromhex(made.id)
         count = sum([block.about.count for block in blocks])
@@ -226,9 +235,3 @@ def _extend(this: _Level, keys: list[bytes], values: list[bytes], size: int | No
         this.size = None
     else:
         this.keys, this.values, this.size = keys, values, size
-
-
-def _end_block(this: _Level, level: int) -> None:
-    if this.keys:
-        this.blocks.append(block_of(level, this.keys, this.values, size=this.size))
-        this.keys, this.values, this.size = [], [], None

@@ -48,7 +48,7 @@ class HeldNodes(NodeStore):
         """Hold nodes; store all of them when they are many. Raises as NodeStore."""
         for node in nodes:
             self._held[node.id] = node
-            self._size += node.node.length
+            self._size += len(node.body)
         if self._size > MOST_BYTES:
             await self.flush()
 

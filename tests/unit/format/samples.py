@@ -17,7 +17,7 @@ from lakehouse.format.changed_paths import paths_filter
 from lakehouse.format.child import Child, pack_child
 from lakehouse.format.commit import canonical_bytes, encode_commit, id_of
 from lakehouse.format.entry import pack
-from lakehouse.format.header import Codec
+from lakehouse.format.header import Compressor
 from lakehouse.format.node import encode_node
 
 PLAIN = Entry(
@@ -104,14 +104,18 @@ def second() -> dict[str, bytes]:
     return {
         "paths": paths_filter(PATHS) or b"",
         "paths-none": paths_filter([]) or b"",
-        "leaf": encode_node(0, blocks_of(0, LEAF_KEYS, LEAF_VALUES), table=TABLE_1.id, codec=Codec.NONE).body,
-        "inner": encode_node(1, blocks_of(1, INNER_KEYS, INNER_VALUES), table=TABLE_1.id, codec=Codec.NONE).body,
+        "leaf": encode_node(0, blocks_of(0, LEAF_KEYS, LEAF_VALUES), table=TABLE_1.id, compressor=None).body,
+        "inner": encode_node(1, blocks_of(1, INNER_KEYS, INNER_VALUES), table=TABLE_1.id, compressor=None).body,
     }
 
 
 def compressed() -> dict[str, bytes]:
     """File name to bytes that only have to stay readable: compressors differ."""
-    return {"leaf-zstd": encode_node(0, blocks_of(0, LEAF_KEYS, LEAF_VALUES), table=TABLE_1.id).body}
+    return {
+        "leaf-zstd": encode_node(
+            0, blocks_of(0, LEAF_KEYS, LEAF_VALUES), table=TABLE_1.id, compressor=Compressor()
+        ).body
+    }
 
 
 def blocks_of(level, keys, values):

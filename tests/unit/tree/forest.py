@@ -8,6 +8,7 @@ from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.block import block_of
 from lakehouse.format.boundary import Boundary, linear_cut
 from lakehouse.format.entry import pack
+from lakehouse.format.header import Compressor
 from lakehouse.format.node import encode_node
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.build import build
@@ -42,7 +43,7 @@ def node_of(keys, values, *, level=0, block=64):
     """A node with blocks of this length."""
     cuts = range(0, len(keys), block)
     blocks = [block_of(level, keys[at : at + block], values[at : at + block]) for at in cuts]
-    return encode_node(level, blocks, table=SMALL.id)
+    return encode_node(level, blocks, table=SMALL.id, compressor=Compressor())
 
 
 def small_store(*, objects=None, budget=0):
