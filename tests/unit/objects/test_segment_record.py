@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 from contextlib import contextmanager
 
@@ -53,28 +54,17 @@ def found(data: bytes) -> list[tuple[bytes, bool]]:
         return [(one.header.label.key, one.whole) for one in scan(file)]
 
 
-def test_golden_bytes():
-    """The example of docs/formats/object-store.md, byte for byte."""
-    data = written(record("k", b"bytes"))
-    assert data.hex(" ", 8).split() == [
-        "4c414b4553454700",  # LAKESEG
-        "0001000000000000",
-        "0102030405060708",
-        "0000000000000000",
-        "4c414b454f424a00",  # LAKEOBJ
-        "0001000400000014",  # format, flags, length of the label
-        "0000000000000005",
-        "408f440000000000",
-        *["6565656565656565"] * 4,
-        *["0000000000000000"] * 2,
-        "94a3622e78c4016b",  # ["b.x", bin "k", "text/plain", {}]
-        "aa746578742f706c",
-        "61696e8000000000",
-        "84a1aff96f13dcbe",  # xxh3 of the bytes
-        "51bc1b4700000068",  # of the head, its length
-        "0000000000000000",  # not struck out
-        "6279746573000000",  # bytes
-    ]
+def test_golden_bytes(repository_root):
+    """A segment is, byte for byte, the example of the format's page."""
+    page = (repository_root / "docs/formats/object-store.md").read_text()
+    [example] = re.findall(r"This is a segment with .*?```\n(.*?)```", page, re.DOTALL)
+    data = bytes.fromhex(example)
+    assert written(record("k", b"bytes")) == data
+    with opened(data) as file:
+        [only] = scan(file)
+    assert (only.begin, only.end, only.whole, only.struck) == (32, len(data), True, False)
+    assert only.header.label == Label("b.x", b"k", "text/plain", {})
+    assert (only.header.size, only.header.etag, only.header.modified) == (5, "e" * 32, 1000.5)
 
 
 def test_what_was_written_is_found():

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lakehouse.core.errors import ContentDiffers, PreconditionFailed, StorageFull, StorageUnavailable
-from lakehouse.objects import segment_file, segments
+from lakehouse.objects import segment_file, segment_index, segments
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.local_write import RECORD
 from lakehouse.objects.port import ByteRange, Location, Match, PutMode, Small
@@ -367,6 +367,47 @@ async def test_a_lost_index_is_made_again_of_segments(tmp_path, monkeypatch):
     await again.delete([at(line.key) for line in before[0]])
     await again.close()
     assert segments_of(tmp_path) == []
+
+
+async def test_an_index_that_is_filled_beside_a_living_process(tmp_path):
+    """As when two workers begin in a new folder: the second fills the index while the first writes."""
+    one = await open_local_store(tmp_path)
+    await one.put(at("k"), b"k")
+    await one.put(at("replaced"), b"old")
+    await one.put(at("replaced"), b"new")
+    await one._index.run(lambda connection: connection.execute("pragma user_version = 0"))
+    two = await open_local_store(tmp_path)
+    ((live, weighs, total),) = account(two).values()
+    assert (live, weighs, total) == (2, weight([1, 3]), None), "it is still being written"
+    await one.put(at("more"), b"more")
+    assert [await read(two, key) for key in ("k", "replaced", "more")] == [b"k", b"new", b"more"]
+    await one.delete([at("k"), at("replaced"), at("more")])
+    await one._files.settle()
+    assert len(segments_of(tmp_path)) == 1
+    await one.close()
+    await two.close()
+    assert segments_of(tmp_path) == []
+
+
+async def test_a_record_that_another_process_found_before_its_own(tmp_path, store):
+    """The row of a record is made while the index is filled, and then by who wrote it: still it is one object."""
+    put = store._index.put
+
+    async def late(bucket, key, row, mode):
+        await store._index.restore([(bucket, key, row, [])])
+        await store._index.run(lambda connection: segment_index.count_again(connection, {}))
+        return await put(bucket, key, row, mode)
+
+    for mode in (PutMode.REPLACE, PutMode.ONCE):
+        store._index.put = late
+        await store.put(at(mode.value), b"x", mode=mode)
+        store._index.put = put
+    await store._files.settle()
+    assert len(stored(tmp_path)) == 2
+    assert [live for live, _, _ in account(store).values()] == [2]
+    await store.delete([at("replace"), at("once")])
+    await store._files.settle()
+    assert [live for live, _, _ in account(store).values()] == [0]
 
 
 async def test_a_torn_tail_and_a_lost_index(tmp_path):
