@@ -21,14 +21,14 @@ T = TypeVar("T")
 
 PAGE = 1000
 """Most items between two breaths."""
-WANTED = 50e-6
-"""Seconds that it takes to get the interpreter's lock back when nobody else wants it, generously."""
-LEAST = 500e-6
-"""CPU seconds of work between two breaths: a page takes about that."""
-LONGEST = 5e-3
-"""Seconds for which work stays away at most: the first page of a thread counts from its beginning."""
 WORTH_A_THREAD = 2000
 """Fewer items than this are computed where they stand: the hop costs more."""
+LEAST = 500e-6
+"""CPU seconds of work between two breaths: a page takes about that."""
+OTHERS = 0.1
+"""CPU seconds of other threads for each one of work above which they are there: the loop, when it is idle, has none."""
+LONGEST = 5e-3
+"""Seconds for which work stays away at most: the first page of a thread counts from its beginning."""
 
 
 class Breath(threading.local):
@@ -37,38 +37,47 @@ class Breath(threading.local):
     def __init__(
         self,
         *,
-        now: Callable[[], float] = time.perf_counter,
         cpu: Callable[[], float] = time.thread_time,
+        process: Callable[[], float] = time.process_time,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._now = now
         self._cpu = cpu
+        self._process = process
         self._sleep = sleep
-        self._since = cpu()
+        self.begin()
+
+    def begin(self) -> None:
+        """Work begins in this thread."""
+        self._since = (self._cpu(), self._process())
 
     def take(self) -> None:
-        """Give the lock up, when it is time; if somebody waited for it, stay away for as long as this thread has worked
-        since: the loop gives the lock up at each statement of the database and each system call, and is not to wait for
-        a page each time.
+        """Give the lock up, when it is time; while other threads have something to do, stay away for as long as this
+        one has worked: the loop gives the lock up at each statement of the database and each system call, and is not
+        to wait for a page each time.
 
-        In the event loop this does nothing: nobody could be let in, everybody waits for the loop itself.
+        How long it takes to get the lock back says nothing: to sleep for no time takes longer than many a turn of the
+        loop. In the event loop this does nothing: nobody could be let in, everybody waits for the loop itself.
         """
         if asyncio._get_running_loop() is not None:
             return
-        worked = self._cpu() - self._since
+        worked = self._cpu() - self._since[0]
         if worked >= LEAST:
-            before = self._now()
-            self._sleep(0)
-            if self._now() - before > WANTED:
-                self._sleep(min(worked, LONGEST))
-            self._since = self._cpu()
+            others = self._process() - self._since[1] - worked
+            self.begin()
+            self._sleep(min(worked, LONGEST) if others > OTHERS * worked else 0)
 
 
-breathe = Breath().take
+_breath = Breath()
+breathe = _breath.take
+
+
+def _begun(function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    _breath.begin()
+    return function(*args, **kwargs)
 
 
 async def offload(items: int, function: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
     """Run `function` in a thread when `items` are many, else at once."""
     if items < WORTH_A_THREAD:
         return function(*args, **kwargs)
-    return await asyncio.to_thread(function, *args, **kwargs)
+    return await asyncio.to_thread(_begun, function, *args, **kwargs)

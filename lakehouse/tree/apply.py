@@ -135,7 +135,7 @@ class _Applier:
         if not self._begun:
             self._begun = True
             yield from self._begin()
-        done = closed = 0
+        done = 0
         while done < len(keys):
             if not self._frames:
                 done = self._append(keys, values)
@@ -143,9 +143,7 @@ class _Applier:
                 yield from self._descend(self._frames[-1], keys, done)
             else:
                 done = self._change_leaf(self._frames[-1], keys, values, done)
-                if self._writer.pending <= closed:
-                    breathe()  # where a node is closed others are let in anyway
-                closed = self._writer.pending
+                breathe()
         if not self.changed:
             self._drop()
 

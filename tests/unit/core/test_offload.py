@@ -11,22 +11,21 @@ from lakehouse.core.offload import LEAST, LONGEST, Breath, offload
 
 
 class Hands:
-    """Clocks by hand: giving the lock up takes `others` seconds, and what is slept is noted."""
+    """Clocks by hand: what other threads do while this one works, and while it sleeps; and what it sleeps."""
 
     def __init__(self) -> None:
-        self.now = self.worked = self.others = 0.0
+        self.mine = self.others = 0.0
         self.slept: list[float] = []
-        self.breath = Breath(now=lambda: self.now, cpu=lambda: self.worked, sleep=self._sleep)
+        self.busy = False
+        self.breath = Breath(cpu=lambda: self.mine, process=lambda: self.mine + self.others, sleep=self._sleep)
 
     def _sleep(self, seconds: float) -> None:
-        if seconds:
-            self.slept.append(seconds)
-        self.now += seconds or self.others
+        self.slept.append(seconds)
+        self.others += self.busy * max(seconds, 70e-6)
 
     def page(self, seconds: float) -> None:
         """Work for so long, then breathe."""
-        self.worked += seconds
-        self.now += seconds
+        self.mine += seconds
         self.breath.take()
 
 
@@ -36,36 +35,38 @@ def hands() -> Hands:
 
 
 def test_nobody_there_no_pause(hands: Hands) -> None:
-    hands.page(0.01)
-    assert hands.slept == []
+    for _ in range(3):
+        hands.page(0.01)
+    assert hands.slept == [0, 0, 0]
 
 
-@pytest.mark.parametrize(("worked", "pause"), [(0.002, 0.002), (1.0, LONGEST)])
-def test_others_have_as_much_as_it_has(hands: Hands, worked: float, pause: float) -> None:
-    hands.others = 0.001
-    hands.page(worked)
-    assert hands.slept == [pytest.approx(pause)]
+def test_others_have_as_much_as_it_has(hands: Hands) -> None:
+    hands.busy = True
+    for worked in (LEAST, 0.0006, 0.002, 0.006):
+        hands.page(worked)
+    assert hands.slept == [0, *map(pytest.approx, (0.0006, 0.002, LONGEST))]
+
+
+def test_it_goes_on_when_they_are_done(hands: Hands) -> None:
+    hands.busy = True
+    hands.page(LEAST)
+    hands.page(LEAST)
+    hands.busy = False
+    for _ in range(3):
+        hands.page(LEAST)
+    assert hands.slept == [0, *map(pytest.approx, (LEAST, LEAST)), 0, 0]
 
 
 def test_little_work_adds_up(hands: Hands) -> None:
-    hands.others = 0.001
-    for _ in range(5):
+    for _ in range(9):
         hands.page(LEAST / 4)
-    assert hands.slept == [pytest.approx(LEAST)]
-
-
-def test_only_work_since_the_last_breath_counts(hands: Hands) -> None:
-    hands.page(0.003)
-    hands.others = 0.001
-    hands.page(0.002)
-    assert hands.slept == [pytest.approx(0.002)]
+    assert hands.slept == [0, 0]
 
 
 def test_in_the_event_loop_it_does_nothing(hands: Hands) -> None:
     async def page() -> None:
         hands.page(0.01)
 
-    hands.others = 0.001
     asyncio.run(page())
     assert hands.slept == []
 
