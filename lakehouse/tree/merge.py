@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import msgspec
 
 from lakehouse.core.ids import MetaRangeId
+from lakehouse.core.offload import breathe, offload
 from lakehouse.format.entry import TOMBSTONE, same_identity
 from lakehouse.tree.apply import Change, apply
 from lakehouse.tree.diff import Difference, diff
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 MAX_CONFLICTS = 1000
 """Conflicts that are reported by path."""
+_COST = 4
+"""Entries that are compared in the time in which one is chosen."""
 
 
 class Side(Enum):
@@ -119,16 +122,22 @@ class _Chosen:
         async for page in changes:
             self.any = True
             here = await lookup_many(self._store, self._ours, [change.key for change in page])
-            chosen = [
-                (change.key, made)
-                for change, ours in zip(page, here, strict=True)
-                if (made := self._made(change, ours)) is not None
-            ]
+            chosen = await offload(_COST * len(page), self._chosen, page, here)
             if self.unsettled:
                 if len(self.conflicts) >= MAX_CONFLICTS:
                     return
             elif chosen:
                 yield chosen
+
+    def _chosen(self, page: list[Difference], here: list[bytes | None]) -> list[Change]:
+        """What is written of a page of the source's changes, given what ours has there."""
+        chosen = [
+            (change.key, made)
+            for change, ours in zip(page, here, strict=True)
+            if (made := self._made(change, ours)) is not None
+        ]
+        breathe()
+        return chosen
 
     def _made(self, change: Difference, ours: bytes | None) -> bytes | None:
         """What is written at the key; None when ours stays as it is."""
