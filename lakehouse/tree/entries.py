@@ -11,7 +11,9 @@ from bisect import bisect_left
 from collections.abc import Callable
 from itertools import compress, count, repeat
 from operator import ne
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
+
+import msgspec
 
 from lakehouse.core.offload import PAGE, breathe
 
@@ -20,8 +22,10 @@ Entries: TypeAlias = tuple[list[bytes], list[bytes]]
 """Keys and values."""
 
 
-class Difference(NamedTuple):
-    """A key whose packed entries differ; None where there is none."""
+class Difference(msgspec.Struct, frozen=True, gc=False):
+    """A key whose packed entries differ; None where there is none. There may be hundreds of thousands in memory, which
+    the garbage collector is not to go through.
+    """
 
     key: bytes
     left: bytes | None

@@ -8,6 +8,7 @@ from random import Random
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import astuple
 
 from lakehouse.format.block import block_of
 from lakehouse.format.child import unpack_children
@@ -85,7 +86,7 @@ def differences(left, right):
 
 
 async def all_of(pages):
-    return [tuple(item) async for page in pages for item in page]
+    return [astuple(item) async for page in pages for item in page]
 
 
 @given(CONTENTS, st.lists(EDITS, max_size=4), SIZES)

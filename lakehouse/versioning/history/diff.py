@@ -15,12 +15,12 @@ from lakehouse.core.paths import after_prefix, grouped
 from lakehouse.core.records import Change, ChangeKind, Page
 from lakehouse.core.refs import Suffix, parse_ref
 from lakehouse.format.entry import same_identity, unpack
+from lakehouse.tree.diff import Difference, diff
 from lakehouse.tree.lookup import lookup
 from lakehouse.tree.store import NodeStore
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits.ancestry import merge_base
 from lakehouse.versioning.staged import uncommitted
-from lakehouse.versioning.staged.changes import Raw
 
 if TYPE_CHECKING:
     from lakehouse.versioning.lake import Lake
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 class Differ(msgspec.Struct, frozen=True):
     """Where raw differences come from, how a path is classified, and in which tree."""
 
-    pages: Callable[[bytes], AsyncGenerator[list[Raw], None]]
+    pages: Callable[[bytes], AsyncGenerator[list[Difference], None]]
     conflicts_with: tuple[NodeStore, MetaRangeId] | None = None
 
 
@@ -72,7 +72,7 @@ async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Q
 
 
 def _trees(tree: NodeStore, left: MetaRangeId, right: MetaRangeId, query: Query) -> Differ:
-    return Differ(lambda start: uncommitted.between(tree, left, right, start=start, prefix=query.prefix))
+    return Differ(lambda start: diff(tree, left, right, start=start, prefix=query.prefix))
 
 
 async def _page(differ: Differ, query: Query) -> Page[Change]:
@@ -89,14 +89,14 @@ async def _fill(differ: Differ, query: Query, start: bytes, items: list[Change])
     """Add differences until the page is full or a group ends the stretch; the path to go on from, None at the end."""
     async with aclosing(differ.pages(start)) as pages:
         async for page in pages:
-            for path, left, right in page:
-                group = grouped(path, query.prefix, query.delimiter)
+            for item in page:
+                group = grouped(item.key, query.prefix, query.delimiter)
                 if group is not None:
                     items.append(Change(ChangeKind.PREFIX, group))
                     return after_prefix(group)
-                items.append(await _change(differ, path, left, right))
+                items.append(await _change(differ, item.key, item.left, item.right))
                 if len(items) > query.amount:
-                    return path
+                    return item.key
     return None
 
 

@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from lakehouse.tree.entries import Difference
     from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.staged.changes import Raw
 
 
 class Version(msgspec.Struct, frozen=True):
@@ -93,14 +92,14 @@ async def list_versions(
 
 async def _gather(
     gathered: _Gathered,
-    changes: AsyncGenerator[list[Raw], None] | AsyncGenerator[list[Difference], None],
+    changes: AsyncGenerator[list[Difference], None],
     *,
     commit: str,
     created: int,
 ) -> None:
     async with aclosing(changes) as pages:
         async for page in pages:
-            for path, _, packed in page:
-                entry = unpack(packed) if packed else None
-                if not gathered.add(Version(EntryPath(path), commit, entry, created)):
+            for item in page:
+                entry = unpack(item.right) if item.right else None
+                if not gathered.add(Version(EntryPath(item.key), commit, entry, created)):
                     return

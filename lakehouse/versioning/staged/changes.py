@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from lakehouse.format.entry import same_identity
 from lakehouse.meta import staging
+from lakehouse.tree.diff import Difference
 from lakehouse.tree.lookup import lookup_many
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = tuple[bytes, bytes]
-Raw = tuple[bytes, bytes | None, bytes | None]
 """A path, what the left has there, what the right has there."""
 
 
@@ -68,7 +68,7 @@ async def overlaid(
 
 async def differences(
     tree: NodeStore, root: MetaRangeId, pages: AsyncGenerator[list[Row], None]
-) -> AsyncGenerator[list[Raw], None]:
+) -> AsyncGenerator[list[Difference], None]:
     """Of staged rows those that change the tree, by identity. Closes `pages`."""
     async with aclosing(pages):
         async for page in pages:
@@ -78,11 +78,11 @@ async def differences(
             await asyncio.sleep(0)  # rows and nodes may all be in memory: others want to run too
 
 
-async def against(tree: NodeStore, root: MetaRangeId, page: Sequence[Row]) -> list[Raw]:
+async def against(tree: NodeStore, root: MetaRangeId, page: Sequence[Row]) -> list[Difference]:
     """Of a page of staged rows those that differ from the tree, by identity."""
     olds = await lookup_many(tree, root, [path for path, _ in page])
     return [
-        (path, old, value or None)
+        Difference(path, old, value or None)
         for (path, value), old in zip(page, olds, strict=True)
         if (value if old is None else not (value and same_identity(old, value)))
     ]

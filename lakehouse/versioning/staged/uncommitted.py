@@ -8,12 +8,12 @@ rows is asked of both.
 from __future__ import annotations
 
 from contextlib import aclosing
-from operator import itemgetter
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 from lakehouse.core.paths import after_prefix
 from lakehouse.meta import staging
-from lakehouse.tree.diff import diff
+from lakehouse.tree.diff import Difference, diff
 from lakehouse.versioning.staged import changes
 
 if TYPE_CHECKING:
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from lakehouse.core.records import Branch, Repository
     from lakehouse.tree.store import NodeStore
     from lakehouse.versioning.lake import Lake
-    from lakehouse.versioning.staged.changes import Raw
 
 
 def differences(
@@ -35,7 +34,7 @@ def differences(
     tokens: Sequence[StagingToken] | None = None,
     start: bytes = b"",
     prefix: bytes = b"",
-) -> AsyncGenerator[list[Raw], None]:
+) -> AsyncGenerator[list[Difference], None]:
     """Pages of what the branch shows otherwise than the tree `left` (None: its head's), ascending by path.
 
     `tokens`: the staging areas that count, newest first (None: all of the branch's).
@@ -46,7 +45,7 @@ def differences(
     rows = changes.rows(lake.db, counted, start=max(start, prefix), end=after_prefix(prefix))
     if branch.tree == root:
         return changes.differences(tree, root, rows)
-    return _laid_over(tree, root, between(tree, root, branch.tree, start=start, prefix=prefix), rows)
+    return _laid_over(tree, root, diff(tree, root, branch.tree, start=start, prefix=prefix), rows)
 
 
 async def has_nothing(lake: Lake, branch: Branch) -> bool:
@@ -65,31 +64,24 @@ async def is_dirty(
     return False
 
 
-async def between(
-    tree: NodeStore, left: MetaRangeId, right: MetaRangeId, *, start: bytes = b"", prefix: bytes = b""
-) -> AsyncGenerator[list[Raw], None]:
-    """Pages of the differences of two trees."""
-    async with aclosing(diff(tree, left, right, start=start, prefix=prefix)) as pages:
-        async for page in pages:
-            yield [(item.key, item.left, item.right) for item in page]
-
-
 async def _laid_over(
     tree: NodeStore,
     left: MetaRangeId,
-    trees: AsyncGenerator[list[Raw], None],
+    trees: AsyncGenerator[list[Difference], None],
     staged: AsyncGenerator[list[changes.Row], None],
-) -> AsyncGenerator[list[Raw], None]:
+) -> AsyncGenerator[list[Difference], None]:
     """Differences of trees with staged rows in place of those at the same paths."""
-    sources: list[AsyncGenerator[Sequence[tuple[bytes, bytes | Raw]], None]] = [staged, _by_path(trees)]
+    sources: list[AsyncGenerator[Sequence[tuple[bytes, bytes | Difference]], None]] = [staged, _by_path(trees)]
     async with aclosing(changes.overlaid(sources)) as pages:
         async for page in pages:
             found = [item for _, item in page if not isinstance(item, bytes)]
             rows = [(path, item) for path, item in page if isinstance(item, bytes)]
-            yield sorted(found + await changes.against(tree, left, rows), key=itemgetter(0)) if rows else found
+            yield sorted(found + await changes.against(tree, left, rows), key=attrgetter("key")) if rows else found
 
 
-async def _by_path(pages: AsyncGenerator[list[Raw], None]) -> AsyncGenerator[list[tuple[bytes, bytes | Raw]], None]:
+async def _by_path(
+    pages: AsyncGenerator[list[Difference], None],
+) -> AsyncGenerator[list[tuple[bytes, bytes | Difference]], None]:
     async with aclosing(pages):
         async for page in pages:
-            yield [(item[0], item) for item in page]
+            yield [(item.key, item) for item in page]

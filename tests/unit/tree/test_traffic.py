@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import pytest
+from msgspec.structs import astuple
 
 from lakehouse.core.ids import EMPTY_TREE
 from lakehouse.format.boundary import TABLE_1
@@ -305,9 +306,9 @@ async def test_a_lost_race_merges_the_same_changes_into_another_head(store, item
 async def test_trees_of_different_height_are_compared(store, items):
     small = {b"k0003": entry(3), b"z": entry(4)}
     left, right = await planted(store, small), await planted(store, items)
-    there = [tuple(item) async for page in diff(store, left, right) for item in page]
+    there = [astuple(item) async for page in diff(store, left, right) for item in page]
     back = [(key, new, old) for key, old, new in there]
-    assert [tuple(item) async for page in diff(store, right, left) for item in page] == back
+    assert [astuple(item) async for page in diff(store, right, left) for item in page] == back
     assert len(there) == NUMBER  # k0003 is the same in both, z only in the small one
 
 
@@ -360,7 +361,7 @@ async def test_real_sizes():
     result = items | added | changed
     assert applied.root == await planted(store, result, 1000)
     assert applied.changed == len(added) + len(changed)
-    found = [tuple(item) async for page in diff(store, root, applied.root) for item in page]
+    found = [astuple(item) async for page in diff(store, root, applied.root) for item in page]
     assert found == [(key, items.get(key), result[key]) for key in sorted(added | changed)]
     behind = {b"q%05d" % at: entry(1) for at in range(5000)}
     grown = await apply(store, applied.root, paged(behind, 900))
@@ -369,7 +370,7 @@ async def test_real_sizes():
     assert await scan(store, applied.root, limit=20_000) == (keys, [result[key] for key in keys])
     assert await lookup_many(store, applied.root, [*keys, b"z"]) == [result[key] for key in keys] + [None]
     wide = await apply(store, root, paged({b"path/000000": TOMBSTONE}))
-    assert [tuple(item) async for page in diff(store, root, wide.root) for item in page] == [
+    assert [astuple(item) async for page in diff(store, root, wide.root) for item in page] == [
         (b"path/000000", items[b"path/000000"], None)
     ]
 
