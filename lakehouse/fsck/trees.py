@@ -6,14 +6,13 @@ A node that cannot be read is told and passed over: what lies below it is not lo
 
 from __future__ import annotations
 
-import asyncio
 from contextlib import closing
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from lakehouse.core.errors import DataDamaged, FormatUnknown, LakehouseError, StorageUnavailable, StoredObjectNotFound
-from lakehouse.core.offload import breathe
+from lakehouse.core.offload import PAGE, breathe, offload
 from lakehouse.core.records import AddressKind
 from lakehouse.format.child import array_of
 from lakehouse.fsck.report import Kind
@@ -113,7 +112,7 @@ class Walk:
                 for at in range(0, len(ids), TOGETHER):
                     nodes = await self._read(ids[at : at + TOGETHER])
                     self._report.nodes += len(nodes)
-                    await asyncio.to_thread(self._note, nodes, levels)
+                    await offload(2 * PAGE * len(nodes), self._note, nodes, levels)
 
     async def _read(self, ids: list[str]) -> dict[str, Node]:
         try:

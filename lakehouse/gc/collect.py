@@ -19,7 +19,7 @@ import msgspec
 from lakehouse.core.clock import time_of_name
 from lakehouse.core.errors import CollectionRefused, LostRace, StoredObjectNotFound
 from lakehouse.core.ids import CommitId
-from lakehouse.core.offload import breathe
+from lakehouse.core.offload import PAGE, breathe, offload
 from lakehouse.core.ordered_ids import descending_id
 from lakehouse.gc.mark import NODES, Mark
 from lakehouse.gc.sorting import HELD
@@ -238,7 +238,7 @@ class _Run:
 
     async def _judge(self, page: list[StoredObject], needed: _Needed) -> None:
         self._report.listed += len(page)
-        garbage = await asyncio.to_thread(self._unneeded, page, needed)
+        garbage = await offload(2 * PAGE, self._unneeded, page, needed)
         if not garbage:
             return
         known = await collection.candidates(

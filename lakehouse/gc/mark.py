@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lakehouse.core.errors import CollectionRefused
-from lakehouse.core.offload import breathe
+from lakehouse.core.offload import PAGE, breathe, offload
 from lakehouse.core.records import AddressKind
 from lakehouse.format.child import array_of
 from lakehouse.gc.levels import TOGETHER, Levels
@@ -85,7 +85,7 @@ class Mark:
             tokens.update(token for ref in page for token in ref.tokens)
         for token in tokens:
             async for rows in staging.scan(self._lake.db, token):
-                await asyncio.to_thread(self._note_rows, rows)
+                await offload(2 * PAGE, self._note_rows, rows)
         if self._lake.now - self.started > KEPT // 2:
             raise CollectionRefused(
                 "reading what is uncommitted took too long for a safe mark: commit or reset branches with very many "
@@ -150,7 +150,7 @@ class Mark:
             part = ids[at : at + TOGETHER]
             nodes = await store.read_many(part)
             self._keep(part)
-            await asyncio.to_thread(self._note, nodes, levels, objects=objects)
+            await offload(2 * PAGE * len(nodes), self._note, nodes, levels, objects=objects)
 
     def _keep(self, ids: list[str]) -> None:
         self.live.add([node_key(node_id).encode() for node_id in ids])
