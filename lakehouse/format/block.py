@@ -8,7 +8,7 @@ and a lookup decodes one. A block never changes; nodes share it.
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import msgspec
 
@@ -45,10 +45,10 @@ class Summary(msgspec.Struct, frozen=True, array_like=True, gc=False):
     first: bytes
     last: bytes
     digest: bytes
-    pairs: int
-    count: int
-    size: int
-    length: int
+    pairs: Annotated[int, msgspec.Meta(ge=1)]
+    count: Annotated[int, msgspec.Meta(ge=1)]
+    size: Annotated[int, msgspec.Meta(ge=0)]
+    length: Annotated[int, msgspec.Meta(ge=1)]
 
 
 class Block(msgspec.Struct, eq=False):

@@ -57,6 +57,11 @@ def wrap(body: bytes, *, level: int, table: int, length: int, codec: Codec) -> b
     return head + body
 
 
+def version_of(data: bytes) -> int:
+    """The version that the header of a stored node says, unchecked; 0 when there is none."""
+    return data[4] if len(data) >= HEADER_SIZE else 0
+
+
 def read_header(data: bytes, *, name: str) -> Header:
     """The header of a stored node; `name` says which in errors. Raises DataDamaged, FormatUnknown."""
     if len(data) < HEADER_SIZE or data[:4] != MAGIC:

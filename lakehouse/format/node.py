@@ -112,6 +112,17 @@ class Node(msgspec.Struct, eq=False):
         return keys, values
 
     @property
+    def undecoded(self) -> int:
+        """How many pairs have yet to be decoded."""
+        return sum([block.about.pairs for block in self.blocks if block.known is None])
+
+    def verify(self) -> None:
+        """Decode and check everything. Raises DataDamaged, FormatUnknown."""
+        for block in self.blocks:
+            if block_of(self.level, *block.entries()).about != block.about:
+                raise DataDamaged(f"node {block.node}: says of a block what is not so: {ADVICE}")
+
+    @property
     def own(self) -> int:
         """Bytes of memory that it takes beside its blocks, which other nodes may have too."""
         return _BESIDE + _LISTED * sum([block.about.pairs for block in self.blocks])

@@ -153,6 +153,7 @@ class Walk:
                     levels.descend(node)
                 else:
                     self._needed.add(node.values)
+                node.verify()
             except (DataDamaged, FormatUnknown) as error:
                 self._tell(node_id, error)
             breathe()

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from lakehouse.core.ids import RepositoryId
-    from lakehouse.format.block import Block
+    from lakehouse.format.block import Block, Summary
     from lakehouse.format.node import Node
     from lakehouse.tree.disk import DiskCache
 
@@ -39,7 +39,8 @@ class NodeCache:
         self._budget = budget
         self._used = 0
         self._nodes: OrderedDict[tuple[int, str], Node] = OrderedDict()
-        self._blocks: dict[tuple[int, bytes], _Shared] = {}
+        self._blocks: dict[tuple[int, Summary], _Shared] = {}
+        """By all that is said of a block: a node that says something else of the same bytes keeps its own."""
         self.hits = self.misses = self.disk_hits = 0
 
     @property
@@ -67,9 +68,9 @@ class NodeCache:
         self._nodes[key] = node
         self._used += node.own
         for at, block in enumerate(node.blocks):
-            shared = self._blocks.get((repository, block.about.digest))
+            shared = self._blocks.get((repository, block.about))
             if shared is None:
-                shared = self._blocks[repository, block.about.digest] = _Shared(block)
+                shared = self._blocks[repository, block.about] = _Shared(block)
                 self._used += shared.cost
             elif shared.block is not block:
                 node.blocks[at] = shared.block
@@ -87,8 +88,8 @@ class NodeCache:
     def _let_go(self, repository: int, node: Node) -> None:
         self._used -= node.own
         for block in node.blocks:
-            shared = self._blocks[repository, block.about.digest]
+            shared = self._blocks[repository, block.about]
             shared.nodes -= 1
             if not shared.nodes:
                 self._used -= shared.cost
-                del self._blocks[repository, block.about.digest]
+                del self._blocks[repository, block.about]

@@ -21,6 +21,7 @@ from lakehouse.core.paths import after_prefix, successor
 from lakehouse.format.child import unpack_children
 from lakehouse.format.entry import same_identity
 from lakehouse.tree.entries import Difference, Same, differences
+from lakehouse.tree.plan import undecoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -37,6 +38,8 @@ _FIRST_WINDOW = 2
 _WINDOW = 16
 """Nodes of one side that are gone through together: few at first, so that the first differences come early."""
 _DIFFERENT_COST = 4
+_BLOCK_COST = 16
+"""Entries that are handled in the time in which a block is passed over, or is compared: there is no telling which."""
 _BREATH = 16
 """Pairs of blocks that are compared in the time of a page."""
 
@@ -87,9 +90,10 @@ async def diff(
     nodes: Nodes | None = None
     before = lately = worked = 0
     while True:
-        entries = 0 if nodes is None else sum([len(node.blocks) for node in nodes.values() if not node.level])
-        found = await offload(entries + before * _DIFFERENT_COST, _next, steps, nodes)
-        worked += entries
+        blocks = 0 if nodes is None else sum([len(node.blocks) for node in nodes.values() if not node.level])
+        cost = _BLOCK_COST * blocks + before * _DIFFERENT_COST + undecoded(nodes)
+        found = await offload(cost, _next, steps, nodes)
+        worked += cost
         nodes = None
         if found is None:
             return

@@ -32,13 +32,18 @@ async def run(
     """
     nodes: Nodes | None = None
     while True:
-        needed, result = await offload(items, step, plan, nodes)
+        needed, result = await offload(items + undecoded(nodes), step, plan, nodes)
         if needed is None:
             assert result is not None
             return result[0]
         if between is not None:
             await between()
         nodes = await store.read_many(needed)
+
+
+def undecoded(nodes: Nodes | None) -> int:
+    """How many entries of these nodes may have to be decoded: as long as most work on one takes."""
+    return 0 if nodes is None else sum([node.undecoded for node in nodes.values()])
 
 
 def step(plan: Plan[T], nodes: Nodes | None) -> tuple[Sequence[str] | None, tuple[T] | None]:

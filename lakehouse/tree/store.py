@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from lakehouse.core.errors import DataDamaged, FormatUnknown, StoredObjectNotFound
 from lakehouse.core.offload import breathe, offload
 from lakehouse.format.boundary import TABLE_1, Boundary
+from lakehouse.format.header import version_of
 from lakehouse.format.node import Node, decode_node
 from lakehouse.objects.port import BatchStore, Location, Small
 
@@ -33,6 +34,8 @@ _TOGETHER = 128
 """Nodes stored by one call."""
 _SPLIT = 50
 """Entries that are handled in the time in which a stored node is checked and its parts are told apart."""
+_CUT = 2000
+"""The same of one of version 1, which is cut into blocks."""
 ETAG = 32
 """Digits of the id that are the node's ETag in stores that take one as it is given."""
 NODE_TYPE = "application/octet-stream"
@@ -133,7 +136,7 @@ class NodeStore:
         missing = [node_id for node_id in node_ids if node_id not in nodes]
         if missing:
             bodies = await _all([self._get(node_id) for node_id in missing])
-            read = await offload(_SPLIT * len(bodies), self._decoded, missing, bodies)
+            read = await offload(sum(map(_work, bodies)), self._decoded, missing, bodies)
             nodes.update(zip(missing, read, strict=True))
             await self._keep(zip(missing, bodies, strict=True))
         for node_id in node_ids:
@@ -153,7 +156,9 @@ class NodeStore:
         for node_id, body in disk.read(self._repository, node_ids).items():
             try:
                 nodes[node_id] = decode_node(body, node_id=node_id, boundary=self.boundary)
+                nodes[node_id].verify()
             except (DataDamaged, FormatUnknown):
+                nodes.pop(node_id, None)
                 disk.drop(self._repository, node_id)
             breathe()
         return nodes
@@ -179,6 +184,10 @@ class NodeStore:
             nodes.append(decode_node(body, node_id=node_id, boundary=self.boundary))
             breathe()
         return nodes
+
+
+def _work(body: bytes) -> int:
+    return _CUT if version_of(body) == 1 else _SPLIT
 
 
 async def _all(calls: list[Coroutine[Any, Any, T]]) -> list[T]:

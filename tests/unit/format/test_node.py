@@ -16,7 +16,7 @@ from lakehouse.core.records import AddressKind, Entry
 from lakehouse.format.block import block_of
 from lakehouse.format.boundary import TABLE_1
 from lakehouse.format.child import Child, pack_child, unpack_child, unpack_children
-from lakehouse.format.entry import pack
+from lakehouse.format.entry import pack, size_of
 from lakehouse.format.header import Compressor
 from lakehouse.format.node import decode_node, encode_node
 
@@ -223,6 +223,9 @@ def test_a_bad_block_is_refused_when_it_is_looked_at(name):
         (node_of(directory_of([GOOD]), [GOOD, GOOD]), DataDamaged),
         (node_of(directory_of([GOOD]), [GOOD], length=7), DataDamaged),
         (node_of(directory_of([GOOD], level=1), [GOOD]), DataDamaged),
+        (node_of(directory_of([GOOD], pairs=0), [GOOD]), FormatUnknown),
+        (node_of(directory_of([GOOD], size=-1), [GOOD]), FormatUnknown),
+        (node_of(directory_of([GOOD, GOOD], length=-5), [GOOD, GOOD], length=9), FormatUnknown),
         ((stored(b"\xc1", version=2), ID), DataDamaged),
     ],
 )
@@ -230,6 +233,18 @@ def test_a_directory_that_is_none_is_refused(data, error):
     stored_node, node_id = data
     with pytest.raises(error, match=node_id):
         decode_node(stored_node, node_id=node_id, boundary=TABLE_1)
+
+
+@pytest.mark.parametrize("lie", [{"first": b"aa"}, {"count": 3}, {"size": 5}])
+def test_what_a_node_says_of_its_blocks_is_verified(lie):
+    good = {"size": size_of(VALUES[0]) + size_of(VALUES[1])}
+    data, node_id = node_of(directory_of([GOOD], **good), [GOOD])
+    decode_node(data, node_id=node_id, boundary=TABLE_1).verify()
+    data, node_id = node_of(directory_of([GOOD], **good | lie), [GOOD])
+    node = decode_node(data, node_id=node_id, boundary=TABLE_1)
+    assert node.value(b"a") == VALUES[0]
+    with pytest.raises(DataDamaged, match=node_id):
+        node.verify()
 
 
 def first_version(payload, **fields):

@@ -6,9 +6,11 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import msgpack
 import pytest
 
 from lakehouse.core.ids import RepositoryId
+from lakehouse.format.header import unwrap, wrap
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.disk import DiskCache
@@ -63,13 +65,21 @@ async def test_what_was_read_is_there_after_a_restart(tmp_path):
     assert objects.read == []
 
 
-@pytest.mark.parametrize("damage", [b"", b"LHND", b"x" * 400, None])
+def forged(body):
+    """A node with other bytes in its block, and a checksum that fits."""
+    header, inner = unwrap(body, name="")
+    directory, [block] = msgpack.unpackb(inner)
+    inner = msgpack.packb([directory, [block[:-1] + b"?"]])
+    return wrap(inner, level=header.level, table=header.table, length=header.length, codec=header.codec)
+
+
+@pytest.mark.parametrize("damage", [b"", b"LHND", b"x" * 400, None, forged])
 async def test_a_damaged_copy_is_replaced_by_the_stores(tmp_path, damage):
     objects, disk = CountingStore(), DiskCache(tmp_path, 1 << 20)
     first, second = nodes(2)
     await store(objects, disk).write([first])
     [copy] = copies(tmp_path)
-    copy.write_bytes(second.body if damage is None else damage)
+    copy.write_bytes(second.body if damage is None else damage(first.body) if callable(damage) else damage)
     assert await store(objects, disk).read(first.id) == first.node
     assert len(objects.read) == 1
     assert copy.read_bytes() == first.body

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import tracemalloc
 
+import msgspec
 import pytest
 
 from lakehouse.core.errors import DataDamaged, StorageFull, StorageUnavailable
@@ -138,6 +139,16 @@ def test_nothing_is_in_common_between_repositories():
     cache.put(TWO, other_id, other)
     assert one.blocks[0] is not other.blocks[0]
     assert cache.used == one.footprint + other.footprint
+
+
+def test_who_says_something_else_of_the_same_bytes_keeps_his_own():
+    cache = NodeCache(1 << 20)
+    [(one_id, one)], [(liar_id, liar)] = versions(1), versions(1)
+    liar.blocks[0].about = msgspec.structs.replace(liar.blocks[0].about, size=999)
+    cache.put(ONE, liar_id + "lie", liar)
+    cache.put(ONE, one_id, one)
+    assert one.blocks[0].about.size == 1
+    assert one.blocks[1] is liar.blocks[1]
 
 
 def leaf(number):
