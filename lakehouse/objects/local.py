@@ -233,9 +233,10 @@ class LocalStore:
         with suppress(Unavailable):
             await self._index.empty_trash()
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._index.close)
+        # Threads before the index: what was cancelled may still be reading there.
         await loop.run_in_executor(None, self._files.executor.shutdown)
         await loop.run_in_executor(None, self._files.segments.shutdown)
+        await loop.run_in_executor(None, self._index.close)
         self._process.leave()
 
     # -- reading ---------------------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import asyncio
 import os
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -285,3 +286,23 @@ async def test_reads_of_the_disk_leave_no_file_open(tmp_path) -> None:
         assert open_files() == before
     finally:
         await store.close()
+
+
+async def test_closing_waits_for_threads_before_it_lets_go_of_the_index(tmp_path, monkeypatch) -> None:
+    """A job of which nobody waits any more, such as a page of a compaction, may be in the middle of a read."""
+    store = await open_local_store(tmp_path)
+    begun, going, order = threading.Event(), threading.Event(), []
+
+    def job():
+        begun.set()
+        going.wait()
+        order.append(store._index.trash())
+
+    shutdown, close = store._files.executor.shutdown, store._index.close
+    monkeypatch.setattr(store._files.executor, "shutdown", lambda: (going.set(), shutdown()))
+    monkeypatch.setattr(store._index, "close", lambda: (order.append("index"), close()))
+    compacting = asyncio.ensure_future(store._files.thread(job))
+    await asyncio.get_running_loop().run_in_executor(None, begun.wait)
+    compacting.cancel()
+    await store.close()
+    assert order == [[], "index"]
