@@ -80,7 +80,7 @@ def judge_segment(root: Path, index: Index, name: str) -> int | None:
     """Put the segment of a dead process in order: the weight of its records; None when it is closed or has gone.
 
     One without a row is removed. Of others, records that are no object's are struck out, and what follows the last
-    whole record is cut off: nobody can have heard that it was stored.
+    record that is whole or has a row is cut off: nobody can have heard that it was stored.
     """
     open_ = is_open(index, name)
     if not open_:
@@ -92,16 +92,16 @@ def judge_segment(root: Path, index: Index, name: str) -> int | None:
     except FileNotFoundError:  # another process was faster
         return None
     try:
-        end, total = 0, 0
+        end, total = segment_index.end_of(index, name), 0
         for number, record in enumerate(scan(file)):
             if number % PAGE == 0:
                 breathe()
-            if record.whole:
-                header = record.header
-                end, total = record.end, total + weight([header.size])
-                if not record.struck and not names(index, name, header):
-                    strike(file, header.offset)
-        if end:
+            header, named = record.header, names(index, name, record.header)
+            if record.whole or named:
+                end, total = max(end, record.end), total + weight([header.size])
+            if record.whole and not named and not record.struck:
+                strike(file, header.offset)
+        if 0 < end < os.fstat(file).st_size:
             os.ftruncate(file, end)
     finally:
         os.close(file)

@@ -128,6 +128,12 @@ def names(index: Index, segment: str, header: Header) -> bool:
     return index.all(sql, (header.label.bucket, header.label.key)) == [(segment, header.offset)]
 
 
+def end_of(index: Index, segment: str) -> int:
+    """Where the last record with a row ends, 0 when there is none. Looks at the rows of all objects."""
+    ((end,),) = index.all("select coalesce(max(start + size), 0) from objects where file = ?", (segment,))
+    return int(end)
+
+
 def count_again(connection: sqlite3.Connection, totals: dict[str, int]) -> list[str]:
     """Make the account of a lost index again from the rows of its objects, given what those segments hold that nobody
     writes; segments without a row, which are to be removed. Of others it is kept that they were closed.

@@ -330,6 +330,25 @@ async def test_a_segment_that_was_being_written(tmp_path, monkeypatch):
     assert segments_of(tmp_path) == []
 
 
+@pytest.mark.parametrize("damaged", [b"LAKEOBJ", b"bbbb"], ids=["head", "bytes"])
+async def test_an_object_behind_the_last_whole_record_is_not_cut_off(tmp_path, damaged):
+    """Its bytes were acknowledged: what is left of them stays where it is."""
+    store = await open_local_store(tmp_path)
+    await store.put(at("a"), b"a" * 100)
+    await store.put(at("b"), b"b" * 1000)
+    await died(store)
+    (path,) = segments_of(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[data.rindex(damaged)] ^= 1
+    path.write_bytes(data)
+    again = await open_local_store(tmp_path)
+    await again._files.settle()
+    assert len(await read(again, "b")) == 1000
+    assert path.stat().st_size < segment_file.AHEAD
+    assert [total is not None for _, _, total in account(again).values()] == [True]
+    await again.close()
+
+
 async def test_a_segment_without_a_row_goes(tmp_path):
     store = await open_local_store(tmp_path)
     await store.put(at("k"), b"k")
