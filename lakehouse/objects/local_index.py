@@ -149,12 +149,13 @@ class Index:
 
         return await self.run(make, savepoint=True)
 
-    async def filled(self, segments: dict[str, int]) -> list[str]:
+    async def filled(self, segments: dict[str, int], *, kept: Sequence[str] = ()) -> list[str]:
         """Note that every file has its row: the index is to be believed from here on. `segments` is what those hold
-        that nobody writes; what is to be removed.
+        that nobody writes, `kept` those that are never to be removed; what is to be removed.
         """
 
         def mark(connection: sqlite3.Connection) -> list[str]:
+            segment_index.keep(connection, kept)
             left = segment_index.count_again(connection, segments)
             connection.execute(f"pragma user_version = {SCHEMA}")
             return left

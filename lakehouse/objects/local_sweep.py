@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 from itertools import islice
 from pathlib import Path
@@ -19,7 +20,7 @@ from lakehouse.objects.manifest import MANIFEST, decode, has_file
 from lakehouse.objects.part_index import Parts
 from lakehouse.objects.port import ObjectInfo
 from lakehouse.objects.segment_index import is_open, names, weight
-from lakehouse.objects.segment_record import is_segment, scan, strike
+from lakehouse.objects.segment_record import FIRST, is_segment, scan, strike
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from lakehouse.objects.local_file import Header
     from lakehouse.objects.local_index import Index
     from lakehouse.objects.manifest import FileSpan
+
+log = logging.getLogger(__name__)
 
 _Found: TypeAlias = "tuple[str, bytes, Row, list[FileSpan]]"
 """Bucket, key, row and, of an object of parts, what its manifest says."""
@@ -128,7 +131,7 @@ async def restore_index(root: Path, index: Index) -> int:
     Of several of one key the one that was written last wins.
     """
     loop = asyncio.get_running_loop()
-    totals: dict[str, int] = {}
+    totals: dict[str, int | None] = {}
     found = _objects(root, totals)
     seen = 0
     while rows := await loop.run_in_executor(None, lambda: list(islice(found, PAGE))):
@@ -136,14 +139,19 @@ async def restore_index(root: Path, index: Index) -> int:
         seen += len(rows)
     living = living_processes(root)
     ended = {name: total for name, total in totals.items() if name.rpartition("-")[2] not in living}
-    left = await index.filled(ended)
+    kept = [name for name, total in ended.items() if total is None]
+    for name in kept:
+        log.warning("no record of the segment %s can be read; it stays where it is, without its objects", name)
+    left = await index.filled({name: total for name, total in ended.items() if total is not None}, kept=kept)
     await loop.run_in_executor(None, remove, root, left)
     index.removed(left)
     return seen
 
 
-def _objects(root: Path, totals: dict[str, int]) -> Iterator[_Found]:
-    """What the folder has; notes in `totals` the weight of each segment that was read."""
+def _objects(root: Path, totals: dict[str, int | None]) -> Iterator[_Found]:
+    """What the folder has; notes in `totals` the weight of each segment, None when something is in it that cannot be
+    read, and nothing else.
+    """
     for entry in files(root):
         if "." in entry.name:
             continue
@@ -157,12 +165,12 @@ def _objects(root: Path, totals: dict[str, int]) -> Iterator[_Found]:
             os.close(file)
 
 
-def _records(file: int, name: str, totals: dict[str, int]) -> Iterator[_Found]:
-    totals[name] = 0
+def _records(file: int, name: str, totals: dict[str, int | None]) -> Iterator[_Found]:
+    totals[name] = None if os.fstat(file).st_size > FIRST else 0
     for record in scan(file):
         if record.whole:
             header = record.header
-            totals[name] += weight([header.size])
+            totals[name] = (totals[name] or 0) + weight([header.size])
             if not record.struck:
                 yield header.label.bucket, header.label.key, Row(name, header.offset, _info(header, header.size)), []
 

@@ -8,6 +8,7 @@ another segment stays for `MOVED_STAYS` seconds, so that whoever copies the fold
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -113,6 +114,11 @@ def _end(connection: sqlite3.Connection, file: str, moved: float | None) -> list
         return [file]
     connection.execute("insert or replace into retired values (?, ?)", (file, moved))
     return []
+
+
+def keep(connection: sqlite3.Connection, files: Iterable[str]) -> None:
+    """Note segments that have no row but may have had objects: they are never removed."""
+    connection.executemany("insert or replace into retired values (?, ?)", [(file, math.inf) for file in files])
 
 
 def is_open(index: Index, file: str) -> bool | None:

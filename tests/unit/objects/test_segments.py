@@ -449,6 +449,32 @@ async def test_a_torn_tail_and_a_lost_index(tmp_path):
         await again.close()
 
 
+async def test_a_segment_of_which_nothing_can_be_read_stays(tmp_path, caplog):
+    """Its salt is damaged and the index lost: somebody may still mend it."""
+    store = await open_local_store(tmp_path)
+    await store.put(at("a"), b"a" * 100)
+    await died(store)
+    (path,) = segments_of(tmp_path)
+    data = bytearray(path.read_bytes())
+    data[20] ^= 1
+    path.write_bytes(data)
+    lose_index(tmp_path)
+    now = [1e9]
+    again = await open_local_store(tmp_path, clock=lambda: now[0])
+    await again._files.settle()
+    assert path.name in caplog.text
+    now[0] += segment_index.MOVED_STAYS * 2
+    await again.compact()
+    await again.close()
+    assert path.read_bytes() == data
+    data[20] ^= 1
+    path.write_bytes(data)
+    lose_index(tmp_path)
+    mended = await open_local_store(tmp_path)
+    assert await read(mended, "a") == b"a" * 100
+    await mended.close()
+
+
 async def test_a_folder_of_the_second_layout_is_taken_over(tmp_path, monkeypatch):
     """Files of small objects stay as they are, and go as they always did."""
     monkeypatch.setattr("lakehouse.objects.local_write.RECORD", -1)
