@@ -15,6 +15,11 @@ if TYPE_CHECKING:
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 
+def unreadable(error: OSError) -> bool:
+    """Whether the disk cannot give these bytes, while it may give others."""
+    return error.errno == errno.EIO
+
+
 def disk_error(error: OSError) -> StorageFull | StorageUnavailable:
     """StorageFull when there is no room (disk, quota or file size limit), StorageUnavailable for anything else."""
     if error.errno in _FULL:

@@ -16,6 +16,7 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lakehouse.core.errors import DataTooNew, StorageUnavailable
 from lakehouse.core.offload import PAGE, breathe
 from lakehouse.objects import segment_index
 from lakehouse.objects.disk_errors import translated
@@ -50,7 +51,7 @@ class Compactor:
         self._files = files
         self._clock = clock
         self._stuck: set[str] = set()
-        """Segments with objects whose records are damaged: they are not tried again."""
+        """Segments that failed, or have objects whose records are damaged: they are not tried again."""
 
     async def run(self) -> int:
         """Compact what is worth it, unless another process is at it; how many segments were emptied.
@@ -67,8 +68,17 @@ class Compactor:
             emptied = 0
             for segment in await self._files.thread(segment_index.worth_moving, self._index, now):
                 if segment not in self._stuck:
-                    emptied += await self._empty(segment)
+                    emptied += await self._tried(segment)
             return emptied
+
+    async def _tried(self, segment: str) -> bool:
+        """As `_empty`; a segment that fails does not keep the others from their turn."""
+        try:
+            return await self._empty(segment)
+        except (StorageUnavailable, DataTooNew):
+            log.warning("the segment %s could not be compacted; the next start tries it again", segment, exc_info=True)
+            self._stuck.add(segment)
+            return False
 
     async def _empty(self, segment: str) -> bool:
         """Move every object out of a segment. False when some could not be."""

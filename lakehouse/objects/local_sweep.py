@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from lakehouse.core.offload import PAGE, breathe
 from lakehouse.objects import segment_index
+from lakehouse.objects.disk_errors import unreadable
 from lakehouse.objects.local_file import path_of, read_header
 from lakehouse.objects.local_index import Row
 from lakehouse.objects.local_layout import dead_processes, files, forget, living_processes
@@ -43,13 +44,20 @@ async def sweep(root: Path, index: Index, executor: Executor) -> None:
     dead = await loop.run_in_executor(executor, dead_processes, root)
     if not dead:
         return
+    later = set()
     for segment in await loop.run_in_executor(executor, remove_strays, root, index, dead):
-        total = await loop.run_in_executor(executor, judge_segment, root, index, segment)
+        try:
+            total = await loop.run_in_executor(executor, judge_segment, root, index, segment)
+        except OSError:
+            log.warning("the segment %s cannot be put in order; the next start tries it again", segment, exc_info=True)
+            later.add(segment.rpartition("-")[2])
+            continue
         if total is not None:
             left = await index.run(lambda connection, of=(segment, total): segment_index.close(connection, *of))  # type: ignore[misc]
             await _empty_trash(root, index, executor, left)
     for token in dead:
-        forget(root, token)
+        if token not in later:
+            forget(root, token)
 
 
 async def _empty_trash(root: Path, index: Index, executor: Executor, names: Sequence[str]) -> None:
@@ -115,6 +123,11 @@ def _has_object(index: Index, entry: os.DirEntry[str]) -> bool:
     file = os.open(entry.path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         header = read_header(file)
+    except OSError as error:
+        if not unreadable(error):
+            raise
+        log.warning("the file %s cannot be read; it stays", entry.name, exc_info=True)
+        return True
     finally:
         os.close(file)
     if header is None:
@@ -161,6 +174,10 @@ def _objects(root: Path, totals: dict[str, int | None]) -> Iterator[_Found]:
                 yield from _records(file, entry.name, totals)
             else:
                 yield from _object(root, file, entry.name)
+        except OSError as error:
+            if not unreadable(error):
+                raise
+            log.warning("the file %s cannot be read; it stays, and its objects are missing", entry.name, exc_info=True)
         finally:
             os.close(file)
 

@@ -97,7 +97,7 @@ def close(connection: sqlite3.Connection, file: str, total: int) -> list[str]:
     removed, the segment itself when no row names it.
     """
     rows = connection.execute(
-        "update segments set total = ? where file = ? returning live, moved", (total, file)
+        "update segments set total = max(?, weight) where file = ? returning live, moved", (total, file)
     ).fetchall()
     if not rows:
         left = [] if connection.execute("select 1 from retired where file = ?", (file,)).fetchall() else [file]

@@ -16,6 +16,7 @@ import msgspec
 import xxhash
 
 from lakehouse.core.errors import DataTooNew
+from lakehouse.objects.disk_errors import unreadable
 from lakehouse.objects.local_file import MAGIC, RECORD, Header, Label, head_of, header_of
 
 if TYPE_CHECKING:
@@ -32,6 +33,8 @@ FIRST = _SEGMENT.size
 """Where the first record of a segment begins."""
 _STEP = 8
 _WINDOW = 256 * 1024
+_SECTOR = 4096
+"""Bytes that are passed over when the disk cannot read them."""
 _HEAD_GUESS = 1024
 _MARK = "-s-"
 _LONGEST_HEAD = 1024 * 1024
@@ -106,9 +109,10 @@ def strike(file: int, start: int) -> None:
 
 
 def scan(file: int, begin: int = FIRST) -> Iterator[Record]:
-    """The records of an open segment from `begin` on, in their order, also those behind one that is damaged.
+    """The records of an open segment from `begin` on, in their order, also those behind one that is damaged or that
+    the disk cannot read.
 
-    Raises DataTooNew.
+    Raises DataTooNew, OSError.
     """
     salt, size = read_salt(file), os.fstat(file).st_size
     if salt is None:
@@ -146,7 +150,7 @@ def _record(file: int, at: int, size: int, salt: int) -> Record | None:
 
 def _head(file: int, at: int, salt: int) -> tuple[Header, int, bool] | None:
     """Header of the record at `at`, checksum of its bytes, whether it is struck out; None when none begins there."""
-    raw = os.pread(file, _HEAD_GUESS, at)
+    raw = _read(file, _HEAD_GUESS, at)
     try:
         short = header_of(raw)
     except DataTooNew:  # the segment's format says which headers are in it: these are bytes that look like one
@@ -155,7 +159,7 @@ def _head(file: int, at: int, salt: int) -> tuple[Header, int, bool] | None:
         return None
     length = short.offset + -short.offset % _STEP
     if length + _SEAL.size > len(raw):
-        raw = os.pread(file, length + _SEAL.size, at)
+        raw = _read(file, length + _SEAL.size, at)
         if len(raw) < length + _SEAL.size:
             return None
     checksum, head_sum, said = _SEAL.unpack_from(raw, length)
@@ -175,7 +179,7 @@ def _head_sum(head: bytes, salt: int) -> int:
 def _body_sum(file: int, header: Header, salt: int) -> int:
     digest = xxhash.xxh3_64(seed=salt)
     at, end = header.offset, header.offset + header.size
-    while at < end and (data := os.pread(file, min(_WINDOW, end - at), at)):
+    while at < end and (data := _read(file, min(_WINDOW, end - at), at)):
         digest.update(data)
         at += len(data)
     return digest.intdigest() if at == end else -1
@@ -183,14 +187,26 @@ def _body_sum(file: int, header: Header, salt: int) -> int:
 
 def _next(file: int, at: int) -> int:
     """Where, from `at` on, the next record may begin; the end of the segment when nowhere."""
-    while data := os.pread(file, _WINDOW, at):
+    end = os.fstat(file).st_size
+    while at < end:
+        data = _read(file, _WINDOW, at) or _read(file, _SECTOR - at % _SECTOR, at)
         found = data.find(MAGIC)
         while found >= 0:
             if (at + found) % _STEP == 0:
                 return at + found
             found = data.find(MAGIC, found + 1)
-        at += max(len(data) - len(MAGIC) + 1, 1)
+        at += len(data) // _STEP * _STEP or _SECTOR - at % _SECTOR
     return at
+
+
+def _read(file: int, size: int, at: int) -> bytes:
+    """Up to `size` bytes; none at the end of the file, and where the disk cannot read them."""
+    try:
+        return os.pread(file, size, at)
+    except OSError as error:
+        if unreadable(error):
+            return b""
+        raise
 
 
 def _padded(head: bytes) -> bytes:

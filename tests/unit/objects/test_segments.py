@@ -475,6 +475,78 @@ async def test_a_segment_of_which_nothing_can_be_read_stays(tmp_path, caplog):
     await mended.close()
 
 
+@pytest.fixture
+def bad_sector(monkeypatch):
+    """Call it with a file and a place in it, which cannot be read from then on."""
+    pread, bad = os.pread, {}
+
+    def fails(file, size, place):
+        at = bad.get(os.fstat(file).st_ino, -1)
+        if place <= at < place + size:
+            raise OSError(errno.EIO, "I/O error")
+        return pread(file, size, place)
+
+    monkeypatch.setattr(os, "pread", fails)
+
+    def spoil(path: Path, at: int) -> None:
+        bad[path.stat().st_ino] = at
+
+    return spoil
+
+
+async def closed_segment(store, folder: Path, keys: str) -> Path:
+    before = set(segments_of(folder))
+    for key in keys:
+        await store.put(at(key), key.encode() * 9000)
+    store._files.segments.finish()
+    await store._files.settle()
+    (made,) = set(segments_of(folder)) - before
+    return made
+
+
+@pytest.mark.parametrize("place", [0, 10_000], ids=["head", "dead record"])
+async def test_compaction_of_a_segment_with_a_sector_that_cannot_be_read(tmp_path, store, bad_sector, place, caplog):
+    """It is set aside when it must be; others have their turn."""
+    worst = await closed_segment(store, tmp_path, "abcd")
+    await closed_segment(store, tmp_path, "efgh")
+    await store.delete([at(key) for key in "abcef"])
+    bad_sector(worst, place)
+    assert await store.compact() == (1 if place == 0 else 2)
+    assert (worst.name in caplog.text) == (place == 0)
+    assert await store.compact() == 0
+    bad_sector(worst, -1)
+    assert [await read(store, key) for key in "dgh"] == [b"d" * 9000, b"g" * 9000, b"h" * 9000]
+
+
+async def test_a_start_with_a_sector_that_cannot_be_read(tmp_path, bad_sector, caplog):
+    """After a crash, and with a lost index: what can be read is there."""
+    store = await open_local_store(tmp_path)
+    for key in "abc":
+        await store.put(at(key), key.encode() * 9000)
+    await died(store)
+    (path,) = segments_of(tmp_path)
+    bad_sector(path, 0)
+    again = await open_local_store(tmp_path)
+    await again._files.settle()
+    assert path.name in caplog.text
+    await died(again)
+    bad_sector(path, path.read_bytes().index(b"bbbb"))
+    again = await open_local_store(tmp_path)
+    await again._files.settle()
+    assert list(account(again).values()) == [(3, weight([9000] * 3), weight([9000] * 3))]
+    await again.close()
+    lose_index(tmp_path)
+    again = await open_local_store(tmp_path)
+    assert [line.key for line in (await again.list("lake.local"))[0]] == ["a", "c"]
+    await again.close()
+    bad_sector(path, 0)
+    lose_index(tmp_path)
+    again = await open_local_store(tmp_path)
+    await again.put(at("d"), b"d")
+    await again.close()
+    assert path.exists()
+
+
 async def test_a_folder_of_the_second_layout_is_taken_over(tmp_path, monkeypatch):
     """Files of small objects stay as they are, and go as they always did."""
     monkeypatch.setattr("lakehouse.objects.local_write.RECORD", -1)
