@@ -145,16 +145,19 @@ class Index:
                 )
             for statement in _TABLES.strip().split(";\n"):
                 connection.execute(statement)
-            return bool(version == 0)
+            return not _is_filled(connection)
 
         return await self.run(make, savepoint=True)
 
     async def filled(self, segments: dict[str, int], *, kept: Sequence[str] = ()) -> list[str]:
         """Note that every file has its row: the index is to be believed from here on. `segments` is what those hold
         that nobody writes, `kept` those that are never to be removed; what is to be removed.
+        Nothing happens when another process was faster.
         """
 
         def mark(connection: sqlite3.Connection) -> list[str]:
+            if _is_filled(connection):
+                return []
             segment_index.keep(connection, kept)
             left = segment_index.count_again(connection, segments)
             connection.execute(f"pragma user_version = {SCHEMA}")
@@ -211,12 +214,14 @@ class Index:
         def insert(connection: sqlite3.Connection) -> tuple[Row, list[str]]:
             if connection.execute(_INSERT, columns).rowcount == 1:
                 return row, _take_over(connection, [(row, None)])
+            there = _row(connection.execute(_FIND, (bucket, key)).fetchone())
+            if there.place == row.place:  # whoever made a lost index again found our record first
+                return there, []
             if mode is PutMode.CREATE:
                 raise PreconditionFailed
-            there = _row(connection.execute(_FIND, (bucket, key)).fetchone())
             if (there.info.size, there.info.etag) != (info.size, info.etag):
                 raise ContentDiffers
-            return there, [] if there.place == row.place else [left_of(row.file, row.start)]
+            return there, [left_of(row.file, row.start)]
 
         if mode is PutMode.CREATE or mode is PutMode.ONCE:
             self._removed += emptied
@@ -291,9 +296,14 @@ class Index:
         return await self.run(replace)
 
     async def restore(self, rows: Sequence[tuple[str, bytes, Row, list[FileSpan]]]) -> None:
-        """Add rows that were read from files' headers; of two files of one key the younger one wins."""
+        """Add rows that were read from files' headers; of two files of one key the younger one wins.
+
+        Nothing happens when another process has noted that all are there: it may have deleted some of them since.
+        """
 
         def add(connection: sqlite3.Connection) -> None:
+            if _is_filled(connection):
+                return
             for bucket, key, row, spans in rows:
                 manifest.add(connection, row.file, spans)
                 connection.execute(
@@ -328,6 +338,11 @@ class Index:
             return await self._writer.run(job, savepoint=savepoint)
         except DatabaseUnavailable as error:
             raise StorageUnavailable(f"{StorageUnavailable.default} ({error})") from error
+
+
+def _is_filled(connection: sqlite3.Connection) -> bool:
+    (version,) = connection.execute("pragma user_version").fetchone()
+    return bool(version)
 
 
 def _take_over(

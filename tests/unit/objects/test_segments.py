@@ -15,6 +15,7 @@ import pytest
 from lakehouse.core.errors import ContentDiffers, PreconditionFailed, StorageFull, StorageUnavailable
 from lakehouse.objects import segment_file, segment_index, segments
 from lakehouse.objects.local import open_local_store
+from lakehouse.objects.local_index import Index
 from lakehouse.objects.local_write import RECORD
 from lakehouse.objects.port import ByteRange, Location, Match, PutMode, Small
 from lakehouse.objects.segment_index import weight
@@ -413,20 +414,37 @@ async def test_a_record_that_another_process_found_before_its_own(tmp_path, stor
     put = store._index.put
 
     async def late(bucket, key, row, mode):
+        await store._index.run(lambda connection: connection.execute("pragma user_version = 0"))
         await store._index.restore([(bucket, key, row, [])])
-        await store._index.run(lambda connection: segment_index.count_again(connection, {}))
+        await store._index.filled({})
         return await put(bucket, key, row, mode)
 
-    for mode in (PutMode.REPLACE, PutMode.ONCE):
+    for mode in (PutMode.REPLACE, PutMode.ONCE, PutMode.CREATE):
         store._index.put = late
         await store.put(at(mode.value), b"x", mode=mode)
         store._index.put = put
     await store._files.settle()
-    assert len(stored(tmp_path)) == 2
-    assert [live for live, _, _ in account(store).values()] == [2]
-    await store.delete([at("replace"), at("once")])
+    assert len(stored(tmp_path)) == 3
+    assert [live for live, _, _ in account(store).values()] == [3]
+    await store.delete([at("replace"), at("once"), at("create")])
     await store._files.settle()
     assert [live for live, _, _ in account(store).values()] == [0]
+
+
+async def test_who_fills_an_index_more_slowly_does_nothing(tmp_path, store):
+    """The first has noted that it is filled, and has gone on: what it deleted does not come back."""
+    slow = Index(tmp_path / "index.sqlite")
+    await store.put(at("gone"), b"x")
+    await store.put(at("k"), b"k")
+    (segment,) = segments_of(tmp_path)
+    rows = [("lake.local", key.encode(), store._found(at(key)), []) for key in ("gone", "k")]
+    await store.delete([at("gone"), at("k")])
+    await slow.restore(rows)
+    assert await slow.filled({segment.name: 0}, kept=["other"]) == []
+    slow.close()
+    assert await store.list("lake.local") == ([], False)
+    assert list(account(store).values()) == [(0, 0, None)]
+    assert store._index.all("select file from retired", ()) == []
 
 
 async def test_a_torn_tail_and_a_lost_index(tmp_path):
