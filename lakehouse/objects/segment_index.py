@@ -78,7 +78,8 @@ def add(connection: sqlite3.Connection, places: Iterable[Place]) -> None:
 
 
 def let_go(connection: sqlite3.Connection, place: Place) -> list[str]:
-    """Note that a record has no row any more; what is to be removed: the record, or the segment when it was the last.
+    """Note that a record has no row any more; what is to be removed: the record, or the segment when it was the last
+    and nothing was moved out of it.
 
     The caller puts it into the trash.
     """
@@ -88,7 +89,7 @@ def let_go(connection: sqlite3.Connection, place: Place) -> list[str]:
     ).fetchall()
     for live, total, moved in rows:
         if live == 0 and total is not None:
-            return _end(connection, place.file, moved)
+            return _end(connection, place.file, moved) or [left_of(place.file, place.start)]
     return [left_of(place.file, place.start)]
 
 

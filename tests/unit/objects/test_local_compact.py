@@ -200,6 +200,23 @@ async def test_a_record_that_is_damaged_is_not_copied(tmp_path, store, caplog):
     assert caplog.text == ""
 
 
+async def test_the_last_object_of_what_was_compacted_is_struck_out_when_it_is_deleted(tmp_path, store):
+    """It was not moved: unlike those that were, it must not come back."""
+    await store.delete([at(number) for number in range(5)])
+    (old,) = segments_of(tmp_path)
+    _, start = place(store, 7)
+    good = old.read_bytes()[start : start + 1]
+    with old.open("r+b") as file:
+        os.pwrite(file.fileno(), b"!", start)
+        await store.compact()
+        os.pwrite(file.fileno(), good, start)
+    await store.delete([at(7)])
+    await store._files.settle()
+    assert old.name not in live_of(store)
+    assert f"{old.name}@{start}" not in records(old)
+    assert len(records(old)) == 4
+
+
 async def test_no_room_for_the_copies(tmp_path, store, monkeypatch):
     await store.delete([at(number) for number in range(5)])
 
