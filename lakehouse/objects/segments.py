@@ -15,7 +15,7 @@ from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from lakehouse.core.errors import StorageUnavailable, Unavailable
+from lakehouse.core.errors import StorageUnavailable
 from lakehouse.objects import segment_index
 from lakehouse.objects.disk_errors import translated
 from lakehouse.objects.local_file import path_of
@@ -201,8 +201,8 @@ class Segments:
 
     async def _close(self, segment: SegmentFile) -> None:
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._executor, segment.close)
         try:
+            await loop.run_in_executor(self._executor, segment.close)
             doubtful = self._doubtful.pop(segment.name, ())
             if doubtful:
                 await loop.run_in_executor(
@@ -211,7 +211,7 @@ class Segments:
             left = await self._index.run(
                 lambda connection: segment_index.close(connection, segment.name, segment.total)
             )
-        except Unavailable:
+        except Exception:  # nobody else would hear of it, and nothing was lost
             log.warning("a segment could not be closed; the next start does it", exc_info=True)
             self._process.doubtful = True
         else:

@@ -290,6 +290,24 @@ async def test_a_full_disk(tmp_path):
     await store.close()
 
 
+async def test_a_segment_that_cannot_be_closed_is_closed_at_the_next_start(tmp_path, monkeypatch, caplog):
+    store = await open_local_store(tmp_path)
+    await store.put(at("k"), b"k")
+    close = segment_file.SegmentFile.close
+
+    def fails(self):
+        close(self)
+        raise OSError(errno.EIO, "I/O error")
+
+    monkeypatch.setattr(segment_file.SegmentFile, "close", fails)
+    await store.close()
+    assert "could not be closed" in caplog.text
+    again = await open_local_store(tmp_path)
+    await again._files.settle()
+    assert list(account(again).values()) == [(1, weight([1]), weight([1]))]
+    await again.close()
+
+
 # -- crashes -----------------------------------------------------------------------------------------------------------
 
 
