@@ -26,7 +26,7 @@ from lakehouse.objects.local_compact import Compactor
 from lakehouse.objects.local_file import Label, Written, path_of
 from lakehouse.objects.local_index import Index, Row
 from lakehouse.objects.local_layout import Process, prepare
-from lakehouse.objects.local_read import FileBody, SpanBody, read_and_close, read_cached
+from lakehouse.objects.local_read import FileBody, SpanBody, read_cached, read_on_thread
 from lakehouse.objects.local_sweep import restore_index, sweep
 from lakehouse.objects.local_uploads import LocalUploads
 from lakehouse.objects.local_write import RECORD, Files, Span
@@ -153,7 +153,7 @@ class LocalStore:
                 return ObjectReader(row.info, start, length, body)
             data = read_cached(file, row.start + start, length) if length else b""
             if data is None:
-                data = await self._files.thread(read_and_close, os.dup(file), row.start + start, length)
+                data = await read_on_thread(self._files.executor, os.dup(file), row.start + start, length)
             return ObjectReader(row.info, start, length, ChunkBody(data))
         finally:
             if file >= 0:
@@ -206,7 +206,7 @@ class LocalStore:
             return await self._share(row, label)
         commit = self._commit(label, PutMode.REPLACE)
         if row.info.size <= RECORD:
-            data = await self._files.thread(read_and_close, file, row.start, row.info.size)
+            data = await read_on_thread(self._files.executor, file, row.start, row.info.size)
             return await self._files.record(label, data, commit, etag=row.info.etag)
         span = Span(file, row.start, row.info.size)
         return await self._files.join(label, [span], row.info.etag, commit)

@@ -76,8 +76,7 @@ class FileBody:
         if data is None:
             # A copy of the descriptor: the thread may still read after this stream was cancelled and closed.
             copy = os.dup(self._file)
-            loop = asyncio.get_running_loop()
-            data = await loop.run_in_executor(self._executor, read_and_close, copy, self._at, length)
+            data = await read_on_thread(self._executor, copy, self._at, length)
         self._at += length
         if self._at >= self._end:
             await self.aclose()
@@ -94,12 +93,11 @@ class FileBody:
             os.close(self._file)
 
 
-def read_and_close(file: int, offset: int, length: int) -> bytes:
-    """As `read_disk`, of a descriptor that nobody else closes."""
-    try:
-        return read_disk(file, offset, length)
-    finally:
-        os.close(file)
+async def read_on_thread(executor: Executor, file: int, offset: int, length: int) -> bytes:
+    """As `read_disk`, on a thread; closes the file, also when it is cancelled before its turn comes."""
+    reading = executor.submit(read_disk, file, offset, length)
+    reading.add_done_callback(lambda _: os.close(file))
+    return await asyncio.wrap_future(reading)
 
 
 class SpanBody:

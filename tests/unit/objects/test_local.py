@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import os
 import subprocess
 import sys
@@ -286,6 +287,37 @@ async def test_reads_of_the_disk_leave_no_file_open(tmp_path) -> None:
         assert open_files() == before
     finally:
         await store.close()
+
+
+@pytest.mark.parametrize("what", ["get", "copy", "body"])
+async def test_reads_that_are_cancelled_before_their_turn_leave_no_file_open(tmp_path, monkeypatch, what) -> None:
+    store = await open_local_store(tmp_path)
+    await store.put(at("k"), bytes(1_000_000 if what == "body" else 1000))
+    monkeypatch.setattr("lakehouse.objects.local.read_cached", lambda *_: None)
+    monkeypatch.setattr("lakehouse.objects.local_read.read_cached", lambda *_: None)
+    going = threading.Event()
+    busy = [asyncio.ensure_future(store._files.thread(going.wait)) for _ in range(local_write.THREADS)]
+    await asyncio.sleep(0)
+    before = open_files()
+
+    async def body():
+        await (await store.get(at("k"))).read()
+
+    begin = {"get": lambda: store.get(at("k")), "copy": lambda: store.copy(at("k"), at("c")), "body": body}[what]
+    reads = [asyncio.ensure_future(begin()) for _ in range(20)]
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert open_files() >= before + len(reads)
+    for read in reads:
+        read.cancel()
+    await asyncio.wait(reads)
+    going.set()
+    await asyncio.gather(*busy)
+    reads.clear()
+    del read  # its error has the body, and the body the file
+    gc.collect()
+    assert open_files() == before
+    await store.close()
 
 
 async def test_closing_waits_for_threads_before_it_lets_go_of_the_index(tmp_path, monkeypatch) -> None:
