@@ -25,7 +25,7 @@ from lakehouse.objects import manifest, segment_index
 from lakehouse.objects.address import key_text
 from lakehouse.objects.port import Match, ObjectInfo, PutMode, StoredObject
 from lakehouse.objects.segment_index import Place
-from lakehouse.objects.segment_record import left_of
+from lakehouse.objects.segment_record import is_segment, left_of
 from lakehouse.sqlite.readers import Readers
 from lakehouse.sqlite.writer import Writer
 
@@ -235,6 +235,9 @@ class Index:
     async def put_many(self, rows: Sequence[tuple[str, bytes, Row]]) -> list[str]:
         """Point keys (bucket, key, file) at files, all in one transaction; what is to be removed.
 
+        The record of an object that is there already is left as if it had been moved: batches are what others build
+        on, such as nodes of trees, and a copy of the folder must find it in one place or the other.
+
         Raises StorageFull, StorageUnavailable.
         """
         emptied = self._take_removed()
@@ -242,7 +245,11 @@ class Index:
         def replace(connection: sqlite3.Connection) -> list[str]:
             olds = [connection.execute(_STANDS, (bucket, key)).fetchone() for bucket, key, _ in rows]
             connection.executemany(REPLACE, [columns_of(*row) for row in rows])
-            left = _take_over(connection, [(row, old) for (_, _, row), old in zip(rows, olds, strict=True)])
+            made = [(row, old) for (_, _, row), old in zip(rows, olds, strict=True)]
+            again = [(row, old) for row, old in made if old is not None and _again(row, old)]
+            left = _take_over(connection, [(row, None if _again(row, old) else old) for row, old in made])
+            for row, old in again:
+                segment_index.leave(connection, Place(*old[:3]), row.info.modified)
             _empty(connection, emptied)
             return left
 
@@ -352,6 +359,12 @@ def _take_over(
     changed = [(row.place, old) for row, old in rows if old is None or Place(*old[:3]) != row.place]
     segment_index.add(connection, (place for place, _ in changed))
     return [name for _, old in changed if old is not None for name in manifest.let_go(connection, Place(*old[:3]))]
+
+
+def _again(row: Row, old: tuple[str, int, int, str] | None) -> bool:
+    """Whether a row was made for the bytes that its key had before, which are elsewhere in a segment."""
+    facts = row.info.size, row.info.etag
+    return old is not None and is_segment(old[0]) and old[2:] == facts and Place(*old[:3]) != row.place
 
 
 def _empty(connection: sqlite3.Connection, names: Sequence[str]) -> None:

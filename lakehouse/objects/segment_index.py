@@ -3,7 +3,8 @@
 
 Every change is part of the transaction that changes the rows of the objects. A segment goes to the trash when its last
 row goes, but never while its writer may add to it: `total` is null until it was closed. One whose objects were moved to
-another segment stays for `MOVED_STAYS` seconds, so that whoever copies the folder file by file misses nothing.
+another segment, or stored there once more, stays for `MOVED_STAYS` seconds, so that whoever copies the folder file by
+file misses nothing.
 """
 
 from __future__ import annotations
@@ -93,6 +94,15 @@ def let_go(connection: sqlite3.Connection, place: Place) -> list[str]:
     return [left_of(place.file, place.start)]
 
 
+def leave(connection: sqlite3.Connection, place: Place, now: float) -> None:
+    """Note that the bytes of a record have been written again elsewhere, and the row names that place.
+
+    The record is not struck out: it stays good for whoever copies the folder.
+    """
+    connection.execute("update segments set moved = ? where file = ?", (now, place.file))
+    let_go(connection, place)
+
+
 def close(connection: sqlite3.Connection, file: str, total: int) -> list[str]:
     """Note that nothing is added to a segment any more, which holds records of the weight `total`; what is to be
     removed, the segment itself when no row names it.
@@ -177,8 +187,7 @@ def move(connection: sqlite3.Connection, moves: Sequence[Move], now: float) -> l
         )
         if changed.rowcount == 1:
             add(connection, [new])
-            connection.execute("update segments set moved = ? where file = ?", (now, old.file))
-            let_go(connection, old)  # not struck out: it stays good for whoever copies the folder
+            leave(connection, old, now)
         else:
             left.append(left_of(new.file, new.start))
     connection.executemany("insert or ignore into trash values (?)", [(name,) for name in left])

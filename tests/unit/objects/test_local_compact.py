@@ -12,7 +12,7 @@ import pytest
 from lakehouse.core.errors import StorageFull
 from lakehouse.objects import local_compact, segments
 from lakehouse.objects.local import SEGMENT_OPEN, open_local_store
-from lakehouse.objects.port import Location
+from lakehouse.objects.port import Location, Small
 from lakehouse.objects.segment_index import DEAD_STAYS, MOVED_STAYS, weight
 from tests.lakes import Hands
 from tests.stored import records, stored
@@ -250,6 +250,30 @@ async def test_the_folder_may_be_copied_file_by_file_meanwhile(tmp_path, store, 
     for number in (*range(5, 9), 10):
         assert await read(again, number) == await read(store, number)
     await again.close()
+
+
+async def test_the_folder_may_be_copied_file_by_file_while_objects_are_put_again(tmp_path, store, clock):
+    """As nodes of trees are: the new segment is copied before, the old one after."""
+    copy = tmp_path / "copy"
+    await store.put(at(10), b"in the new segment")
+    (old, new) = sorted(segments_of(tmp_path), key=lambda path: path.stat().st_mtime_ns)
+    copied = {new: new.read_bytes()}
+    etags = [(await store.head(at(number))).etag for number in range(10)]
+    await store.put_batch([Small(at(number), b"%d" % number * 100, etags[number]) for number in range(10)])
+    await store._files.settle()
+    assert old.name not in live_of(store)
+    copied[old] = old.read_bytes()
+    for path, data in copied.items():
+        (copy / path.relative_to(tmp_path).parent).mkdir(parents=True)
+        (copy / path.relative_to(tmp_path)).write_bytes(data)
+    again = await open_local_store(copy, clock=clock)
+    for number in range(11):
+        assert await read(again, number) == await read(store, number)
+    await again.close()
+    clock.now += MOVED_STAYS + 1
+    await store.compact()
+    await store._files.settle()
+    assert not old.exists()
 
 
 async def test_a_lost_index_after_a_compaction(tmp_path, clock):
