@@ -5,10 +5,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lakehouse.objects.port import Location
 from lakehouse.objects.segment_record import is_segment, scan
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from lakehouse.objects.port import ByteRange
 
 
 def stored(folder: Path) -> list[str]:
@@ -29,3 +32,24 @@ def records(segment: Path) -> list[str]:
 def segments(folder: Path) -> list[Path]:
     """The files that are segments."""
     return [path for path in sorted(folder.glob("objects/*/*")) if is_segment(path.name)]
+
+
+def at(key: str) -> Location:
+    """Where tests of one store put this key."""
+    return Location("lake.local", key)
+
+
+async def read(store, key: str, byte_range: ByteRange | None = None) -> bytes:
+    """The bytes of an object of such a store."""
+    return await (await store.get(at(key), byte_range)).read()
+
+
+def account(store) -> dict[str, tuple[int, int, int | None]]:
+    """What its index says of segments: live records, their weight, and that of all once closed."""
+    return {row[0]: row[1:] for row in store._index.all("select file, live, weight, total from segments", ())}
+
+
+def lose_index(folder: Path) -> None:
+    """Remove the index of a store that is closed."""
+    for path in folder.glob("index.sqlite*"):
+        path.unlink()
