@@ -284,7 +284,7 @@ async def test_reads_of_the_disk_leave_no_file_open(tmp_path) -> None:
                 os.close(file)
         for place in places:
             assert await (await store.get(place)).read() == b"x" * 10_000
-        assert open_files() == before
+        assert open_files() <= before  # fewer, when something of an earlier test ends meanwhile
     finally:
         await store.close()
 
@@ -298,6 +298,7 @@ async def test_reads_that_are_cancelled_before_their_turn_leave_no_file_open(tmp
     going = threading.Event()
     busy = [asyncio.ensure_future(store._files.thread(going.wait)) for _ in range(local_write.THREADS)]
     await asyncio.sleep(0)
+    gc.collect()
     before = open_files()
 
     async def body():
@@ -316,7 +317,7 @@ async def test_reads_that_are_cancelled_before_their_turn_leave_no_file_open(tmp
     reads.clear()
     del read  # its error has the body, and the body the file
     gc.collect()
-    assert open_files() == before
+    assert open_files() <= before  # fewer, when something of an earlier test ends meanwhile
     await store.close()
 
 
