@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 Row = tuple[bytes, bytes]
-"""A path, what the left has there, what the right has there."""
+"""A path and what is staged there: a packed entry or a tombstone."""
 
 
 async def rows(

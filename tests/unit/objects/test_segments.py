@@ -23,13 +23,6 @@ from tests.stored import segments as segments_of
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def store(tmp_path):
-    made = await open_local_store(tmp_path)
-    yield made
-    await made.close()
-
-
 async def test_small_objects_share_a_file(tmp_path, store):
     bodies = {f"k{size}": os.urandom(size) for size in (0, 1, 7, 8, 4096, RECORD)}
     for key, body in bodies.items():

@@ -23,13 +23,6 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-async def store(tmp_path):
-    made = await open_local_store(tmp_path)
-    yield made
-    await made.close()
-
-
 async def died(store) -> None:
     """The store as it is on the disk after a kill: nothing was closed or cut."""
     await store._files.settle()
