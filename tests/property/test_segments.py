@@ -144,6 +144,7 @@ class Store(RuleBasedStateMachine):
         try:
             for _ in range(4):  # what was moved may be moved again, when its new segment has been closed for its age
                 self.run(self.store.compact())
+                self.run(self.store._files.settle())  # a segment is closed in the background
                 self.clock.now += MOVED_STAYS + 1
             self.run(self.store.close())
             assert len(stored(self.folder)) == len(self.model)
