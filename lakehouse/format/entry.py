@@ -125,6 +125,13 @@ def same_identity(left: bytes, right: bytes) -> bool:
         raise _damaged(left + right) from error
 
 
+def same_or_absent(left: bytes | None, right: bytes | None) -> bool:
+    """As `same_identity`, where either may be absent: only what is absent on both sides is then the same."""
+    if left is None or right is None:
+        return left is right
+    return same_identity(left, right)
+
+
 def _identity_of(packed: bytes) -> tuple[object, ...]:
     entry = _identity.decode(packed)
     outside = (entry.store, entry.address) if entry.kind == AddressKind.FULL else None

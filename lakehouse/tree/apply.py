@@ -42,11 +42,11 @@ _RUN = 64
 
 
 class Applied(msgspec.Struct, frozen=True):
-    """`changed` keys are different by identity now; `paths` is the filter over them (None: too many)."""
+    """`changed` keys are different by identity now; `paths` are those."""
 
     root: MetaRangeId
     changed: int
-    paths: bytes | None
+    paths: PathsFilter
 
 
 async def apply(
@@ -81,10 +81,10 @@ async def apply(
                 await run(store, plan, items=_work(page), between=send)
                 await send()
         if not applier.changed:
-            return Applied(root, 0, applier.paths.packed())
+            return Applied(root, 0, applier.paths)
         new_root = await run(store, applier.end())
         await outbox.send(applier.take())
-    return Applied(new_root, applier.changed, applier.paths.packed())
+    return Applied(new_root, applier.changed, applier.paths)
 
 
 def _work(page: list[Change]) -> int:

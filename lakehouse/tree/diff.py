@@ -21,7 +21,7 @@ from lakehouse.core.paths import after_prefix, successor
 from lakehouse.format.child import unpack_children
 from lakehouse.format.entry import same_identity
 from lakehouse.tree.entries import Difference, Same, differences
-from lakehouse.tree.plan import undecoded
+from lakehouse.tree.plan import with_undecoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -92,7 +92,7 @@ async def diff(
     nodes: Nodes | None = None
     before = lately = worked = 0
     while True:
-        cost = _BLOCK_COST * _unlike(nodes) + before * _DIFFERENT_COST + undecoded(nodes)
+        cost = with_undecoded(_BLOCK_COST * _unlike(nodes) + before * _DIFFERENT_COST, nodes)
         found = await offload(cost, _next, steps, nodes)
         worked += cost
         nodes = None

@@ -1,26 +1,34 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Three-way merge by identity: what `theirs` changed since `base` is made to `ours`, O(changes x log n).
+"""Three-way merge by identity: what `theirs` changed since `base` is made to `ours`.
 
 A key that both sides changed in the same way keeps the entry of ours; one that both changed differently is a conflict.
 The source's changes can be kept and merged again into another head, when a race was lost.
+
+The merged tree is the same whichever side it is made from: theirs is changed where ours is to stay, or ours where
+theirs wins. It is made from the side that has less to change, so a merge costs what the differences of the source take
+to compare, and writes what the other changes of the smaller side touch: nothing at all where only the source changed.
 """
 
 from __future__ import annotations
 
+from collections import deque
+from contextlib import aclosing
 from enum import Enum
+from operator import eq
 from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
 from lakehouse.core.ids import MetaRangeId
-from lakehouse.core.offload import breathe, offload
+from lakehouse.core.offload import PAGE, breathe, offload
+from lakehouse.format.changed_paths import PathsFilter
 from lakehouse.format.entry import TOMBSTONE, same_identity
 from lakehouse.tree.apply import Change, apply
 from lakehouse.tree.diff import Difference, diff
 from lakehouse.tree.lookup import lookup_many
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable
 
     from lakehouse.tree.store import NodeStore
 
@@ -32,6 +40,10 @@ MAX_CONFLICTS = 1000
 """Conflicts that are reported by path."""
 _COST = 4
 """Entries that are compared in the time in which one is chosen."""
+_AHEAD = 10_000
+"""Changes of the source that are looked at before it is decided which side is changed."""
+_SMALLER = 2
+"""Ours has less to change when it has this many times fewer changes: finding them costs a tenth of making them."""
 
 
 class Side(Enum):
@@ -41,6 +53,14 @@ class Side(Enum):
     THEIRS = "theirs"
     BASE = "base"
     NEITHER = "neither"
+
+
+class Trees(msgspec.Struct, frozen=True):
+    """What is merged: `theirs`, since it parted at `base`, into `ours`."""
+
+    base: MetaRangeId
+    ours: MetaRangeId
+    theirs: MetaRangeId
 
 
 class Merged(msgspec.Struct, frozen=True):
@@ -61,101 +81,185 @@ class Merged(msgspec.Struct, frozen=True):
 
 async def merge(
     store: NodeStore,
-    base: MetaRangeId,
-    ours: MetaRangeId,
-    theirs: MetaRangeId,
+    trees: Trees,
     *,
     prefer: Side | None = None,
     settle: Settle | None = None,
     same: Same = same_identity,
 ) -> Merged:
     """Merge `theirs` into `ours`. All new nodes are durable when it returns. Raises as `apply`."""
-    changes = diff(store, base, theirs, same=same)
-    return await merge_changes(store, changes, ours, prefer=prefer, settle=settle, same=same)
+    changes = source_changes(store, trees.base, trees.theirs)
+    return await merge_changes(store, changes, trees, prefer=prefer, settle=settle, same=same)
+
+
+def source_changes(store: NodeStore, base: MetaRangeId, theirs: MetaRangeId) -> AsyncGenerator[list[Difference], None]:
+    """What `merge_changes` is to be given: where the source has other bytes than the base, whatever they say."""
+    return diff(store, base, theirs, same=eq)
 
 
 async def merge_changes(
     store: NodeStore,
     changes: AsyncIterator[list[Difference]],
-    ours: MetaRangeId,
+    trees: Trees,
     *,
     prefer: Side | None = None,
     settle: Settle | None = None,
     same: Same = same_identity,
 ) -> Merged:
-    """Merge the source's changes, base on the left and source on the right, into `ours`: what a lost race repeats.
+    """Merge what `source_changes` found, base on the left and source on the right: what a lost race repeats.
 
     A conflict goes as `settle` says, and where it says nothing, or is not given, to the side that is preferred.
     """
-    chosen = _Chosen(store, ours, prefer, settle, same)
-    applied = await apply(store, ours, chosen.pages(changes), same=same)
-    failed = chosen.unsettled
-    return Merged(
-        None if failed else applied.root,
-        0 if failed else applied.changed,
-        0 if failed else chosen.added,
-        0 if failed else chosen.removed,
-        None if failed else applied.paths,
-        chosen.any,
-        chosen.conflicts,
-    )
+    chosen = _Chosen(prefer, settle, same)
+    ahead, number = await _look_ahead(changes, 0 if trees.base == trees.ours else _AHEAD)
+    own = await _own_changes(store, trees, number // _SMALLER)
+    if own is None:
+        made = chosen.for_ours(_chain(ahead, changes), store, trees.ours)
+        root = (await apply(store, trees.ours, made, same=same)).root
+    else:
+        made = chosen.for_theirs(_chain(ahead, changes), own)
+        root = (await apply(store, trees.theirs, made, same=eq)).root
+    return chosen.outcome(root if chosen.changed else trees.ours)
+
+
+async def _look_ahead(changes: AsyncIterator[list[Difference]], most: int) -> tuple[list[list[Difference]], int]:
+    """The first pages, of up to about so many changes, and how many there are."""
+    pages: list[list[Difference]] = []
+    number = 0
+    while number < most and (page := await anext(changes, None)) is not None:
+        pages.append(page)
+        number += len(page)
+    return pages, number
+
+
+async def _own_changes(store: NodeStore, trees: Trees, most: int) -> deque[Change] | None:
+    """What ours has otherwise than the base, in order; None when that is more than `most`."""
+    found: deque[Change] = deque()
+    if trees.base == trees.ours:
+        return found
+    if not most:
+        return None
+    async with aclosing(diff(store, trees.base, trees.ours, same=eq)) as pages:
+        async for page in pages:
+            if len(found) + len(page) > most:
+                return None
+            found.extend([(change.key, change.right or TOMBSTONE) for change in page])
+    return found
+
+
+async def _chain(
+    first: list[list[Difference]], rest: AsyncIterator[list[Difference]]
+) -> AsyncIterator[list[Difference]]:
+    for page in first:
+        yield page
+    async for page in rest:
+        yield page
 
 
 class _Chosen:
     """Decides for each change of the source what is made of it."""
 
-    def __init__(
-        self, store: NodeStore, ours: MetaRangeId, prefer: Side | None, settle: Settle | None, same: Same
-    ) -> None:
-        self._store = store
-        self._ours = ours
+    def __init__(self, prefer: Side | None, settle: Settle | None, same: Same) -> None:
         self._prefer = prefer
         self._settle = settle
         self._same = same
-        self.any = False
-        self.added = 0
-        self.removed = 0
-        self.conflicts: list[bytes] = []
-        self.unsettled = False
+        self._any = False
+        self._added = self._removed = 0
+        self._paths = PathsFilter()
+        self._conflicts: list[bytes] = []
+        self._unsettled = False
+        self.changed = 0
 
-    async def pages(self, changes: AsyncIterator[list[Difference]]) -> AsyncIterator[list[Change]]:
+    def outcome(self, root: MetaRangeId) -> Merged:
+        """What became of the merge, when all changes were gone through."""
+        if self._unsettled:
+            return Merged(None, 0, 0, 0, None, self._any, self._conflicts)
+        paths = self._paths.packed()
+        return Merged(root, self.changed, self._added, self._removed, paths, self._any, self._conflicts)
+
+    async def for_ours(
+        self, changes: AsyncIterator[list[Difference]], store: NodeStore, ours: MetaRangeId
+    ) -> AsyncIterator[list[Change]]:
+        """What is to be changed in ours."""
         async for page in changes:
-            self.any = True
-            here = await lookup_many(self._store, self._ours, [change.key for change in page])
-            chosen = await offload(_COST * len(page), self._chosen, page, here)
-            if self.unsettled:
-                if len(self.conflicts) >= MAX_CONFLICTS:
-                    return
-            elif chosen:
+            here = await lookup_many(store, ours, [change.key for change in page])
+            chosen = await offload(_COST * len(page), self._page, page, here)
+            if self._hopeless:
+                return
+            if chosen and not self._unsettled:
                 yield chosen
 
-    def _chosen(self, page: list[Difference], here: list[bytes | None]) -> list[Change]:
+    async def for_theirs(
+        self, changes: AsyncIterator[list[Difference]], own: deque[Change]
+    ) -> AsyncIterator[list[Change]]:
+        """What is to be changed in theirs, given what ours has otherwise than the base."""
+        async for page in changes:
+            kept = await offload(_COST * len(page), self._kept, page, own)
+            if self._hopeless:
+                return
+            for at in range(0, 0 if self._unsettled else len(kept), PAGE):
+                yield kept[at : at + PAGE]
+        left = list(own)
+        for at in range(0, 0 if self._unsettled else len(left), PAGE):
+            yield left[at : at + PAGE]
+
+    @property
+    def _hopeless(self) -> bool:
+        return self._unsettled and len(self._conflicts) >= MAX_CONFLICTS
+
+    def _page(self, page: list[Difference], here: list[bytes | None]) -> list[Change]:
         """What is written of a page of the source's changes, given what ours has there."""
         chosen = [
             (change.key, made)
             for change, ours in zip(page, here, strict=True)
             if (made := self._made(change, ours)) is not None
         ]
-        breathe()
+        self._note([key for key, _ in chosen])
         return chosen
+
+    def _kept(self, page: list[Difference], own: deque[Change]) -> list[Change]:
+        """Where theirs gets what ours has, up to the end of a page of the source's changes; takes that out of `own`."""
+        kept: list[Change] = []
+        written: list[bytes] = []
+        for change in page:
+            while own and own[0][0] < change.key:
+                kept.append(own.popleft())
+            both = own and own[0][0] == change.key
+            ours = (own.popleft()[1] or None) if both else change.left
+            made = self._made(change, ours)
+            if made is not None:
+                written.append(change.key)
+            wanted = (ours or TOMBSTONE) if made is None else made
+            if wanted != (change.right or TOMBSTONE):
+                kept.append((change.key, wanted))
+        self._note(written)
+        return kept
+
+    def _note(self, keys: list[bytes]) -> None:
+        self.changed += len(keys)
+        self._paths.add(keys)
+        breathe()
 
     def _made(self, change: Difference, ours: bytes | None) -> bytes | None:
         """What is written at the key; None when ours stays as it is."""
+        if self._equal(change.left, change.right):
+            return None
+        self._any = True
         if self._equal(ours, change.right):
             return None
         wanted = change.right if self._equal(ours, change.left) else self._settled(change, ours)
         if self._equal(ours, wanted):
             return None
-        self.added += ours is None
-        self.removed += wanted is None
+        self._added += ours is None
+        self._removed += wanted is None
         return wanted or TOMBSTONE
 
     def _settled(self, change: Difference, ours: bytes | None) -> bytes | None:
         """The entry that a key in conflict gets."""
-        if len(self.conflicts) < MAX_CONFLICTS:
-            self.conflicts.append(change.key)
+        if len(self._conflicts) < MAX_CONFLICTS:
+            self._conflicts.append(change.key)
         side = (None if self._settle is None else self._settle(change.key)) or self._prefer
-        self.unsettled = self.unsettled or side is None
+        self._unsettled = self._unsettled or side is None
         if side is Side.THEIRS:
             return change.right
         if side is Side.BASE:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Generator, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeVar
 
-from lakehouse.core.offload import offload
+from lakehouse.core.offload import WORTH_A_THREAD, offload
 from lakehouse.format.node import Node
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ async def run(
     """
     nodes: Nodes | None = None
     while True:
-        needed, result = await offload(items + undecoded(nodes), step, plan, nodes)
+        needed, result = await offload(with_undecoded(items, nodes), step, plan, nodes)
         if needed is None:
             assert result is not None
             return result[0]
@@ -41,9 +41,13 @@ async def run(
         nodes = await store.read_many(needed)
 
 
-def undecoded(nodes: Nodes | None) -> int:
-    """How many entries of these nodes may have to be decoded: as long as most work on one takes."""
-    return 0 if nodes is None else sum([node.undecoded for node in nodes.values()])
+def with_undecoded(items: int, nodes: Nodes | None) -> int:
+    """The items, and how many entries of these nodes may have to be decoded: as long as most work on one takes. These
+    are not counted when the items alone are worth a thread.
+    """
+    if nodes is None or items >= WORTH_A_THREAD:
+        return items
+    return items + sum([node.undecoded for node in nodes.values()])
 
 
 def step(plan: Plan[T], nodes: Nodes | None) -> tuple[Sequence[str] | None, tuple[T] | None]:

@@ -25,7 +25,7 @@ from lakehouse.tree.build import build
 from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup, scan
-from lakehouse.tree.merge import merge
+from lakehouse.tree.merge import Trees, merge
 from lakehouse.tree.stats import count
 from lakehouse.tree.store import NodeStore
 
@@ -103,7 +103,7 @@ async def measured(folder: Path, number: int, values: list[bytes]) -> dict[str, 
         ours = (await apply(warm, root, changes({one() + b"+": entry(1) for _ in range(500)}))).root
         theirs = (await apply(warm, root, changes({one() + b"-": entry(2) for _ in range(200)}))).root
         rows[f"diff of 500, {place}"] = str(await Cost().of(lambda: count_of(diff(warm, root, ours))))  # noqa: B023
-        rows[f"merge of 200, {place}"] = str(await Cost().of(lambda: merge(warm, root, ours, theirs)))  # noqa: B023
+        rows[f"merge of 200, {place}"] = str(await Cost().of(lambda: merge(warm, Trees(root, ours, theirs))))  # noqa: B023
     rows["most memory so far, MiB"] = f"{memory():.0f}"
     await objects.close()
     return rows

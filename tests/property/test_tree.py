@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 from random import Random
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,7 +17,7 @@ from lakehouse.format.entry import TOMBSTONE, size_of
 from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup_many, scan
-from lakehouse.tree.merge import Side, merge
+from lakehouse.tree.merge import Side, Trees, merge
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import count
 from tests.unit.tree.forest import entry, paged, planted, small_store
@@ -148,15 +149,31 @@ def test_merges_with_what_is_there_already_change_nothing(base, edits, other_edi
         root = await planted(store, base)
         ours = (await apply(store, root, paged(edits))).root
         theirs = (await apply(store, root, paged(other_edits))).root
-        assert (await merge(store, root, ours, root)).root == ours
-        assert (await merge(store, root, ours, ours)).root == ours
-        assert (await merge(store, root, root, theirs)).root == theirs
-        there = await merge(store, root, ours, theirs)
-        back = await merge(store, root, theirs, ours)
+        assert (await merge(store, Trees(root, ours, root))).root == ours
+        assert (await merge(store, Trees(root, ours, ours))).root == ours
+        assert (await merge(store, Trees(root, root, theirs))).root == theirs
+        there = await merge(store, Trees(root, ours, theirs))
+        back = await merge(store, Trees(root, theirs, ours))
         assert there.conflicts == back.conflicts
         if there.root is not None and back.root is not None:
             assert not await differs(store, there.root, back.root)
-            assert (await merge(store, theirs, there.root, theirs)).root == there.root
+            assert (await merge(store, Trees(theirs, there.root, theirs))).root == there.root
+
+    asyncio.run(law())
+
+
+@given(CONTENTS, EDITS, EDITS, st.sampled_from([None, *Side]))
+def test_a_merge_is_the_same_from_whichever_side_it_is_made(base, edits, other_edits, prefer):
+    async def law():
+        store = small_store(budget=1 << 22)
+        contents = (base, edited(base, edits)[0], edited(base, other_edits)[0])
+        trees = Trees(*[await planted(store, content) for content in contents])
+        if trees.base != trees.ours:
+            with patch("lakehouse.tree.merge._AHEAD", 0):
+                from_ours = await merge(store, trees, prefer=prefer)
+            with patch("lakehouse.tree.merge._SMALLER", 1e-4):
+                from_theirs = await merge(store, trees, prefer=prefer)
+            assert from_ours == from_theirs
 
     asyncio.run(law())
 
@@ -228,7 +245,7 @@ def test_a_merge_is_decided_key_by_key(base, edits, other_edits, prefer, choices
                 expected.pop(key, None)
                 expected.update({} if taken is None else {key: taken})
         roots = [await planted(store, content) for content in (base, ours, theirs)]
-        merged = await merge(store, *roots, prefer=prefer, settle=settle)
+        merged = await merge(store, Trees(*roots), prefer=prefer, settle=settle)
         assert merged.conflicts == conflicts
         assert merged.source_changed == bool(differences(base, theirs))
         if unsettled:

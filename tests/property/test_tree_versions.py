@@ -17,7 +17,7 @@ from lakehouse.format.entry import size_of
 from lakehouse.tree.apply import apply
 from lakehouse.tree.diff import diff, differs
 from lakehouse.tree.lookup import lookup_many, scan
-from lakehouse.tree.merge import Side, merge
+from lakehouse.tree.merge import Side, Trees, merge
 from lakehouse.tree.stats import count
 from tests.property.test_tree import CONTENTS, EDITS, all_of, differences, edited, same
 from tests.unit.tree.forest import SMALL, paged, planted, small_store
@@ -88,7 +88,7 @@ def test_branches_of_both_versions_are_merged(content, edits, others):
         theirs = (await apply(store, new, paged(others))).root
         here, _ = edited(content, edits)
         there, _ = edited(content, others)
-        merged = await merge(store, old, ours, theirs, prefer=Side.THEIRS)
+        merged = await merge(store, Trees(old, ours, theirs), prefer=Side.THEIRS)
         wanted = {}
         for key in {*here, *there}:
             value = here.get(key) if same(there.get(key), content.get(key)) else there.get(key)

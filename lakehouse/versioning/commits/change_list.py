@@ -10,7 +10,7 @@ from __future__ import annotations
 from contextlib import aclosing
 from typing import TYPE_CHECKING
 
-from lakehouse.tree.diff import diff
+from lakehouse.tree.merge import source_changes
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -32,7 +32,7 @@ class ChangeList:
         self._kept: list[list[Difference]] = []
 
     async def pages(self, base: MetaRangeId, theirs: MetaRangeId) -> AsyncGenerator[list[Difference], None]:
-        """What is different in `theirs`, as `diff` yields it. Raises DataDamaged, StorageUnavailable."""
+        """What is different in `theirs`, as `source_changes` yields it. Raises DataDamaged, StorageUnavailable."""
         if self._of == (base, theirs):
             for page in self._kept:
                 yield page
@@ -40,7 +40,7 @@ class ChangeList:
         self._of, self._kept = None, []
         kept: list[list[Difference]] = []
         count = 0
-        async with aclosing(diff(self._tree, base, theirs)) as found:
+        async with aclosing(source_changes(self._tree, base, theirs)) as found:
             async for page in found:
                 count += len(page)
                 if count <= MOST:

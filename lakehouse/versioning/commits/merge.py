@@ -23,7 +23,7 @@ from lakehouse.core.errors import (
 from lakehouse.core.ids import parse_branch_name
 from lakehouse.core.records import Commit
 from lakehouse.meta import commits
-from lakehouse.tree.merge import Merged, Side, merge_changes
+from lakehouse.tree.merge import Merged, Side, Trees, merge_changes
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits.ancestry import merge_base
 from lakehouse.versioning.commits.change_list import ChangeList
@@ -114,7 +114,9 @@ async def merge_into_branch(
         if request.choices.may_take_base and await commits.is_expired(lake.db, repo.id, base.id):
             raise CommitExpired("what both sides had before is older than retention keeps: resource expired")
         settled = Settled(request.choices, otherwise=_PREFER[strategy])
-        merged = await merge_changes(ground.tree, brought.pages(base.root, theirs.root), ours.root, settle=settled.side)
+        trees = Trees(base.root, ours.root, theirs.root)
+        changes = brought.pages(trees.base, trees.theirs)
+        merged = await merge_changes(ground.tree, changes, trees, settle=settled.side)
         if not (merged.source_changed or request.allow_empty or request.force):
             raise NoChanges(f"merge {source} into {destination}: no changes")
         if merged.root is None:

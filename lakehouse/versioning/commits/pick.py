@@ -17,7 +17,7 @@ from lakehouse.core.errors import (
 )
 from lakehouse.core.ids import EMPTY_TREE
 from lakehouse.meta import commits
-from lakehouse.tree.merge import merge_changes
+from lakehouse.tree.merge import Trees, merge_changes
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits.change_list import ChangeList
 from lakehouse.versioning.commits.commit import make
@@ -147,7 +147,7 @@ async def _merged(
     metadata: dict[str, str],
     allow_empty: bool,
 ) -> tuple[Commit, bytes | None]:
-    merged = await merge_changes(ground.tree, brought.pages(base, theirs), ground.head.root)
+    merged = await merge_changes(ground.tree, brought.pages(base, theirs), Trees(base, ground.head.root, theirs))
     if merged.root is None:
         raise MergeConflict
     if not merged.changed and not allow_empty:

@@ -13,7 +13,7 @@ import msgspec
 
 from lakehouse.core.ids import EntryPath
 from lakehouse.core.records import Entry, Page
-from lakehouse.format.entry import same_identity, unpack
+from lakehouse.format.entry import same_or_absent, unpack
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup_many
 from lakehouse.versioning.commits.merge import find_merge_base
@@ -52,7 +52,7 @@ async def list_merge_conflicts(
         async for page in pages:
             here = await lookup_many(tree, ours.root, [change.key for change in page])
             for change, mine in zip(page, here, strict=True):
-                if _same(mine, change.left) or _same(mine, change.right):
+                if same_or_absent(mine, change.left) or same_or_absent(mine, change.right):
                     continue
                 if len(found) == query.amount:
                     return repo, Page(tuple(found), has_more=True)
@@ -60,12 +60,6 @@ async def list_merge_conflicts(
                     PathConflict(EntryPath(change.key), _entry(change.left), _entry(change.right), _entry(mine))
                 )
     return repo, Page(tuple(found))
-
-
-def _same(one: bytes | None, other: bytes | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return same_identity(one, other)
 
 
 def _entry(packed: bytes | None) -> Entry | None:

@@ -14,9 +14,9 @@ from lakehouse.core.ids import MetaRangeId
 from lakehouse.core.paths import after_prefix, grouped
 from lakehouse.core.records import Change, ChangeKind, Page
 from lakehouse.core.refs import Suffix, parse_ref
-from lakehouse.format.entry import same_identity, unpack
+from lakehouse.format.entry import same_or_absent, unpack
 from lakehouse.tree.diff import Difference, diff
-from lakehouse.tree.lookup import lookup
+from lakehouse.tree.lookup import lookup_many
 from lakehouse.tree.store import NodeStore
 from lakehouse.versioning import resolve
 from lakehouse.versioning.commits.ancestry import merge_base
@@ -68,6 +68,8 @@ async def diff_refs(lake: Lake, repository: str, left: str, right: str, query: Q
     if base is None:
         raise NoMergeBase
     trees = _trees(tree, base.root, right_commit.root, query)
+    if base.root == left_commit.root:
+        return await _page(trees, query)
     return await _page(msgspec.structs.replace(trees, conflicts_with=(tree, left_commit.root)), query)
 
 
@@ -89,38 +91,51 @@ async def _fill(differ: Differ, query: Query, start: bytes, items: list[Change])
     """Add differences until the page is full or a group ends the stretch; the path to go on from, None at the end."""
     async with aclosing(differ.pages(start)) as pages:
         async for page in pages:
-            for item in page:
-                group = grouped(item.key, query.prefix, query.delimiter)
-                if group is not None:
-                    items.append(Change(ChangeKind.PREFIX, group))
-                    return after_prefix(group)
-                items.append(await _change(differ, item.key, item.left, item.right))
-                if len(items) > query.amount:
-                    return item.key
+            single, group = _before_group(page[: query.amount + 1 - len(items)], query)
+            items += await _changes(differ, single)
+            if group is not None:
+                items.append(Change(ChangeKind.PREFIX, group))
+                return after_prefix(group)
+            if len(items) > query.amount:
+                return single[-1].key
     return None
 
 
-async def _change(differ: Differ, path: bytes, left: bytes | None, right: bytes | None) -> Change:
-    if left is None:
-        kind = ChangeKind.ADDED
-    elif right is None:
-        kind = ChangeKind.REMOVED
-    else:
-        kind = ChangeKind.CHANGED
-    if differ.conflicts_with is not None:
-        tree, root = differ.conflicts_with
-        other = await lookup(tree, root, path)
-        if not _same(other, left) and not _same(other, right):
-            kind = ChangeKind.CONFLICT
+def _before_group(page: list[Difference], query: Query) -> tuple[list[Difference], bytes | None]:
+    """The differences that stand for themselves, up to the first that rolls up into a group, and the group."""
+    if query.delimiter:
+        for at, item in enumerate(page):
+            group = grouped(item.key, query.prefix, query.delimiter)
+            if group is not None:
+                return page[:at], group
+    return page, None
+
+
+async def _changes(differ: Differ, page: list[Difference]) -> list[Change]:
+    if differ.conflicts_with is None or not page:
+        return [_change(item, _kind(item)) for item in page]
+    others = await lookup_many(*differ.conflicts_with, [item.key for item in page])
+    return [
+        _change(item, ChangeKind.CONFLICT if _conflicts(item, other) else _kind(item))
+        for item, other in zip(page, others, strict=True)
+    ]
+
+
+def _change(item: Difference, kind: ChangeKind) -> Change:
     return Change(
         kind,
-        path,
-        None if left is None else unpack(left),
-        None if right is None else unpack(right),
+        item.key,
+        None if item.left is None else unpack(item.left),
+        None if item.right is None else unpack(item.right),
     )
 
 
-def _same(one: bytes | None, other: bytes | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return same_identity(one, other)
+def _kind(item: Difference) -> ChangeKind:
+    if item.left is None:
+        return ChangeKind.ADDED
+    return ChangeKind.REMOVED if item.right is None else ChangeKind.CHANGED
+
+
+def _conflicts(item: Difference, other: bytes | None) -> bool:
+    """Whether the other side has neither what was before nor what is now."""
+    return not same_or_absent(other, item.left) and not same_or_absent(other, item.right)

@@ -18,7 +18,7 @@ import msgspec
 
 from lakehouse.core.ids import EMPTY_TREE, CommitId
 from lakehouse.format.changed_paths import Probe, prefix_probe
-from lakehouse.format.entry import same_identity
+from lakehouse.format.entry import same_or_absent
 from lakehouse.tree.diff import diff
 from lakehouse.tree.lookup import lookup_many
 from lakehouse.versioning.history.ancestors import Ancestors
@@ -151,7 +151,9 @@ class Trace:
             return {}
         single = sorted((places[at].path, at) for at in asked if not places[at].whole)
         entries = await lookup_many(self._tree, other, [path for path, _ in single]) if single else []
-        found = {at: entry for (_, at), entry in zip(single, entries, strict=True) if not _same(wanted[at], entry)}
+        found = {
+            at: entry for (_, at), entry in zip(single, entries, strict=True) if not same_or_absent(wanted[at], entry)
+        }
         for at in asked:
             if places[at].whole and await _any_difference(self._tree, other, commit.root, places[at].path):
                 found[at] = None
@@ -162,12 +164,6 @@ def _common(paths: list[bytes]) -> bytes:
     """The longest prefix of all paths."""
     first, last = min(paths), max(paths)
     return next((first[:at] for at in range(len(first)) if first[: at + 1] != last[: at + 1]), first)
-
-
-def _same(one: bytes | None, other: bytes | None) -> bool:
-    if one is None or other is None:
-        return one is other
-    return one == other or same_identity(one, other)
 
 
 async def _any_difference(tree: NodeStore, left: MetaRangeId, right: MetaRangeId, prefix: bytes) -> bool:

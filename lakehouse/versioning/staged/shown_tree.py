@@ -57,7 +57,7 @@ async def tree_of(
         rows = lake.pace.spread(rows, wanted=wanted)
     if branch.base is None:
         applied = await apply(tree, branch.root, rows)
-        return applied.root, ShownTree(applied.root, bool(applied.changed), applied.paths)
+        return applied.root, ShownTree(applied.root, bool(applied.changed), applied.paths.packed())
     if not tokens:
         return branch.base, None
     return (await apply(tree, branch.base, _as_in_head(tree, branch.root, rows), same=eq)).root, None

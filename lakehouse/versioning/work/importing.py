@@ -208,7 +208,7 @@ async def _combined(
         streams += [_gone(tree, head, source) for source in request.sources]
     async with aclosing(overlaid(streams)) as changes:
         applied = await apply(tree, head, changes)
-    return applied.root, applied.paths
+    return applied.root, applied.paths.packed()
 
 
 async def _gone(tree: NodeStore, head: MetaRangeId, source: Source) -> AsyncGenerator[list[tuple[bytes, bytes]], None]:

@@ -195,14 +195,14 @@ def overtaken(monkeypatch, module, times, beside):
 
 
 def counted(monkeypatch):
-    """How often differences of trees are searched for."""
-    diff, searched = change_list.diff, []
+    """How often the source's differences are searched for."""
+    search, searched = change_list.source_changes, []
 
     def counting(*args, **options):
         searched.append(args)
-        return diff(*args, **options)
+        return search(*args, **options)
 
-    monkeypatch.setattr(change_list, "diff", counting)
+    monkeypatch.setattr(change_list, "source_changes", counting)
     return searched
 
 
