@@ -28,7 +28,7 @@ from lakehouse.versioning.objects.addresses import INTERNAL
 from lakehouse.versioning.work.sweeping import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncGenerator, Sequence
 
     from lakehouse.core.ids import CommitId
     from lakehouse.core.records import Repository
@@ -84,7 +84,7 @@ class Mark:
         async for page in collection.held_refs(self._lake.db, repository.id):
             tokens.update(token for ref in page for token in ref.tokens)
         for token in tokens:
-            async for rows in staging.scan(self._lake.db, token):
+            async for rows in self._lake.pace.spread(staging.scan(self._lake.db, token)):
                 await offload(2 * PAGE, self._note_rows, rows)
         if self._lake.now - self.started > KEPT // 2:
             raise CollectionRefused(
@@ -146,8 +146,7 @@ class Mark:
                     await asyncio.sleep(0)
 
     async def _read(self, store: NodeStore, ids: list[str], levels: Levels, *, objects: bool) -> None:
-        for at in range(0, len(ids), TOGETHER):
-            part = ids[at : at + TOGETHER]
+        async for part in self._lake.pace.spread(_parts(ids)):
             nodes = await store.read_many(part)
             self._keep(part)
             await offload(2 * PAGE * len(nodes), self._note, nodes, levels, objects=objects)
@@ -162,6 +161,12 @@ class Mark:
             elif objects:
                 self.live.add(_needed(node.values))
             breathe()
+
+
+async def _parts(ids: list[str]) -> AsyncGenerator[list[str], None]:
+    """Ids of nodes to be read at the same time."""
+    for at in range(0, len(ids), TOGETHER):
+        yield ids[at : at + TOGETHER]
 
 
 def node_key(node_id: str) -> str:

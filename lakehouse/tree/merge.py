@@ -245,11 +245,14 @@ class _Chosen:
         if self._equal(change.left, change.right):
             return None
         self._any = True
-        if self._equal(ours, change.right):
-            return None
-        wanted = change.right if self._equal(ours, change.left) else self._settled(change, ours)
-        if self._equal(ours, wanted):
-            return None
+        wanted = change.right
+        if ours != change.left:
+            if self._equal(ours, wanted):
+                return None
+            if not self._equal(ours, change.left):
+                wanted = self._settled(change, ours)
+                if self._equal(ours, wanted):
+                    return None
         self._added += ours is None
         self._removed += wanted is None
         return wanted or TOMBSTONE

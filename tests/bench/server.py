@@ -116,12 +116,12 @@ class Bench:
         print(f"{name:<40}" + " ".join(cells), flush=True)
         self.rows.append(f"| {name} | " + " | ".join(cell.strip() for cell in cells) + " |")
 
-    def link_bodies(self, repository: str, prefix: str, count: int) -> list[bytes]:
+    def link_bodies(self, repository: str, prefix: str, count: int, *, branch: str = "main") -> list[bytes]:
         """Bodies of 10,000 links each, of addresses that were asked for, in MessagePack."""
         bodies = []
         for start in range(0, count, 10_000):
             paths = [f"{prefix}{number:07}" for number in range(start, min(start + 10_000, count))]
-            answer = self.rest("POST", f"{repository}/branches/main/staging/addresses", json={"paths": paths})
+            answer = self.rest("POST", f"{repository}/branches/{branch}/staging/addresses", json={"paths": paths})
             bodies.append(b"".join([msgspec.msgpack.encode(link_of(one)) for one in answer.json()["results"]]))
         return bodies
 
@@ -136,8 +136,8 @@ class Bench:
         must, aim = self.verdict(name, 1, rate)
         self.row(name, "1", f"{rate:>10,.0f}/s", f"{used * 1e6:>8.1f} us", "", "", f"{must:>6}", f"{aim:>6}")
 
-    def link_batch(self, repository: str, body: bytes, *, atomic: str = "true") -> None:
-        path = f"{repository}/branches/main/staging/links?atomic={atomic}"
+    def link_batch(self, repository: str, body: bytes, *, branch: str = "main", atomic: str = "true") -> None:
+        path = f"{repository}/branches/{branch}/staging/links?atomic={atomic}"
         self.rest("PUT", path, content=body, headers={"content-type": "application/msgpack"})
 
     def fairness(self, name: str, make: Callable[[int], Iterator[bytes]], work: Callable[[], object]) -> None:
@@ -313,13 +313,23 @@ def scattered(bench: Bench, big: str) -> None:
         rounds=20,
         limit=0.014 / 3,
     )
-    bench.rounds(
-        "merge of 200 changes into 101k",
-        lambda number: branch_off(200, 100 + number),
-        lambda number: bench.rest("POST", f"{big}/refs/side{100 + number}/merge/main"),
-        rounds=10,
-        limit=0.057 / 4,
-    )
+    for others, label in ((0, ""), (20, ", 20 others there"), (200, ", 200 others there")):
+
+        def both(number: int, others: int = others) -> None:
+            branch_off(200, 100 * others + 100 + number)
+            if others:
+                change("main", others, 100 * others + 150 + number)
+                commit("main")
+
+        bench.rounds(
+            f"merge of 200 changes into 101k{label}",
+            both,
+            lambda number, others=others: bench.rest(  # type: ignore[misc]
+                "POST", f"{big}/refs/side{100 * others + 100 + number}/merge/main", json={"strategy": "dest-wins"}
+            ),
+            rounds=10,
+            limit=0.057 / 4,
+        )
     branch_off(500, 1000)
     differences = f"{big}/refs/main/diff/side1000?amount=1000&type=two_dot"
     bench.rounds(
@@ -345,6 +355,13 @@ def beside(bench: Bench, count: int) -> None:
         lambda: bench.rest("POST", f"{heavy}/branches/main/commits", json=message),
     )
     bench.fairness("they are merged", make, lambda: bench.rest("POST", f"{heavy}/refs/main/merge/side"))
+    bench.rest("POST", f"{heavy}/branches", json={"name": "other", "source": "main~1"})
+    for body in bench.link_bodies(heavy, "q/", count, branch="other"):
+        bench.link_batch(heavy, body, branch="other")
+    bench.rest("POST", f"{heavy}/branches/other/commits", json=message)
+    bench.fairness(
+        "they are merged with as many others", make, lambda: bench.rest("POST", f"{heavy}/refs/main/merge/other")
+    )
     bench.fairness("garbage among them is marked", make, lambda: mark_garbage(bench, heavy))
 
 
