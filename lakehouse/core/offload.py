@@ -13,6 +13,8 @@ import threading
 import time
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
+from lakehouse.core.urgent import urgent
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -64,7 +66,7 @@ class Breath(threading.local):
         if worked >= LEAST:
             others = self._process() - self._since[1] - worked
             self.begin()
-            self._sleep(min(worked, LONGEST) if others > OTHERS * worked else 0)
+            self._sleep(min(worked, LONGEST) if others > OTHERS * worked or urgent.any else 0)
 
 
 _breath = Breath()

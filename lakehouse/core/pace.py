@@ -15,6 +15,8 @@ import time
 from contextlib import aclosing
 from typing import TYPE_CHECKING, TypeVar
 
+from lakehouse.core.urgent import urgent
+
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable
 
@@ -81,7 +83,9 @@ class Pace:
         now = self._now()
         self._until = max(now, self._until) + seconds
         away = self._until - now
-        await self._sleep(away if away >= LEAST else 0)
+        if away < LEAST:
+            away = LEAST if urgent.any else 0
+        await self._sleep(away)
 
 
 class Slices:

@@ -18,10 +18,11 @@ import asyncio
 import sqlite3
 import threading
 import time
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from lakehouse.core.errors import DatabaseUnavailable
+from lakehouse.core.urgent import urgent
 from lakehouse.sqlite.connection import open_writing
 from lakehouse.sqlite.failure import as_unavailable, unavailable
 from lakehouse.sqlite.line import Line
@@ -160,7 +161,7 @@ class Writer:
             while (first := self._line.first()) is not None:
                 batch = [first]
                 began = time.monotonic()
-                with self._turnstile:
+                with self._turnstile, nullcontext() if first.bulk else urgent:
                     self._transact(batch)
                 ended = time.monotonic()
                 if first.bulk:

@@ -8,6 +8,7 @@ import asyncio
 import pytest
 
 from lakehouse.core.offload import LEAST, LONGEST, Breath, offload
+from lakehouse.core.urgent import urgent
 
 
 class Hands:
@@ -45,6 +46,13 @@ def test_others_have_as_much_as_it_has(hands: Hands) -> None:
     for worked in (LEAST, 0.0006, 0.002, 0.006):
         hands.page(worked)
     assert hands.slept == [0, *map(pytest.approx, (0.0006, 0.002, LONGEST))]
+
+
+def test_who_needs_the_lock_for_a_moment_gets_it(hands: Hands) -> None:
+    with urgent:
+        hands.page(0.002)
+    hands.page(0.002)
+    assert hands.slept == [pytest.approx(0.002), 0]
 
 
 def test_it_goes_on_when_they_are_done(hands: Hands) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import pytest
 
 from lakehouse.core.pace import BUSY, FREE, GENEROUS, LEAST, LONGEST, SHARE, Pace
+from lakehouse.core.urgent import urgent
 
 pytestmark = pytest.mark.anyio
 
@@ -64,6 +65,17 @@ async def test_who_wants_little_is_given_little(world: World, pace: Pace) -> Non
         world.work(1.0)
         await slices.breathe()
     assert world.slept == pytest.approx([0, GENEROUS * 0.001])
+
+
+async def test_who_needs_the_lock_for_a_moment_gets_it(world: World, pace: Pace) -> None:
+    slices = pace.slices()
+    slices.begin()
+    with urgent:
+        for _ in range(2):
+            world.work(0.0005)
+            await slices.breathe()
+    await slices.breathe()
+    assert world.slept == [LEAST, LEAST, 0]
 
 
 async def test_what_was_waited_for_is_no_work(world: World, pace: Pace) -> None:

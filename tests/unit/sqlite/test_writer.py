@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lakehouse.core.errors import DatabaseUnavailable, StorageFull
+from lakehouse.core.urgent import urgent
 from lakehouse.sqlite.readers import Readers
 from lakehouse.sqlite.writer import MOST_JOBS, MOST_ROWS, Writer
 
@@ -382,3 +383,15 @@ async def test_errors_leave_no_cycles_behind(writer: Writer) -> None:
     finally:
         gc.enable()
     assert left == []
+
+
+@pytest.mark.parametrize("bulk", [False, True])
+async def test_small_transactions_are_urgent(writer: Writer, bulk: bool) -> None:
+    seen = []
+
+    def job(connection: sqlite3.Connection) -> None:
+        seen.append(urgent.any)
+
+    await writer.run(job, bulk=bulk)
+    assert seen == [not bulk]
+    assert not urgent.any
