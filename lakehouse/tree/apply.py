@@ -272,7 +272,9 @@ class _Applier:
         changed, frame.changed = frame.changed, []
         node, start = frame.node, 0
         while frame.at < len(node.blocks):
-            if not frame.done and (clean := _unchanged(frame, changed[start:], upto)):
+            if not frame.done and (
+                clean := _unchanged(frame, changed[start][0] if start < len(changed) else None, upto)
+            ):
                 self._writer.feed_blocks(node.blocks[frame.at : frame.at + clean])
                 frame.at += clean
                 continue
@@ -326,12 +328,14 @@ class _Applier:
         self._writer.feed_page(keys, values, marks=marks, size=size)
 
 
-def _unchanged(frame: _Frame, changed: list[Change], upto: bytes | None) -> int:
-    """How many blocks of a leaf, from where it stands, stay as they are up to the next change, or up to this key."""
+def _unchanged(frame: _Frame, change: bytes | None, upto: bytes | None) -> int:
+    """How many blocks of a leaf, from where it stands, stay as they are up to the key of the next change, if there is
+    one, and up to `upto`.
+    """
     lasts = frame.node.lasts
     end = len(lasts) if upto is None else bisect_right(lasts, upto, frame.at)
-    if changed:
-        end = min(end, bisect_left(lasts, changed[0][0], frame.at), len(lasts) - 1)
+    if change is not None:
+        end = min(end, bisect_left(lasts, change, frame.at), len(lasts) - 1)
     return end - frame.at
 
 

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_STEP = WORTH_A_THREAD // 10
+"""Entries that are computed over in the time of a step, at least."""
+
 Nodes = Mapping[str, Node]
 Plan = Generator[Sequence[str], Nodes, T]
 """Yields ids, is sent the nodes of these ids, returns a T."""
@@ -26,13 +29,17 @@ Plan = Generator[Sequence[str], Nodes, T]
 async def run(
     store: NodeStore, plan: Plan[T], *, items: int = 0, between: Callable[[], Awaitable[None]] | None = None
 ) -> T:
-    """Carry a plan out. `items`: about how many entries it computes over between two reads.
+    """Carry a plan out. `items`: about how many entries it computes over between two reads. A plan of many steps goes
+    to a thread now and then all the same: where all nodes are in memory, nothing else lets others have the loop.
 
     `between` is awaited before each read.
     """
     nodes: Nodes | None = None
+    steps = 0
     while True:
-        needed, result = await offload(with_undecoded(items, nodes), step, plan, nodes)
+        cost = with_undecoded(items + _STEP * steps, nodes)
+        steps = 0 if cost >= WORTH_A_THREAD else steps + 1
+        needed, result = await offload(cost, step, plan, nodes)
         if needed is None:
             assert result is not None
             return result[0]

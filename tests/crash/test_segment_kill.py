@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import subprocess
-import sys
 import threading
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,7 @@ import pytest
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.port import Location
 from lakehouse.objects.segment_record import is_segment
+from tests.crash.killed import killed
 from tests.stored import segments, stored
 
 if TYPE_CHECKING:
@@ -26,25 +25,10 @@ pytestmark = pytest.mark.anyio
 GONE = "-"
 
 
-def killed(folder: Path, root: Path, name: str, after: int) -> list[str]:
-    """Whole lines of a writer that is killed after so many acknowledgements."""
-    command = [sys.executable, str(root / "tests/crash/segment_writer.py"), str(folder), name]
-    lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root) as process:
-        for line in process.stdout:
-            lines.append(line)
-            after -= line.startswith("done ")
-            if after == 0:
-                process.kill()
-        process.wait()
-    assert after <= 0, "it was killed, and did not end by itself"
-    return [line for line in lines if line.endswith("\n")]
-
-
 def two_killed(folder: Path, root: Path, after: int) -> list[str]:
-    told: list[list[str]] = []
+    script, told = root / "tests/crash/segment_writer.py", list[list[str]]()
     threads = [
-        threading.Thread(target=lambda name=name, n=n: told.append(killed(folder, root, name, n)))
+        threading.Thread(target=lambda name=name, n=n: told.append(killed(script, folder, name, after=n)))
         for name, n in (("a", after), ("b", after * 2))
     ]
     for thread in threads:

@@ -4,34 +4,15 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
-from typing import TYPE_CHECKING
 
 import pytest
 
 from lakehouse.objects.local import open_local_store
 from lakehouse.objects.port import Location
+from tests.crash.killed import killed
 from tests.stored import stored
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
 pytestmark = pytest.mark.anyio
-
-
-def kill_in_the_middle(folder: Path, repository_root: Path, after: int) -> list[str]:
-    """Lines of the uploader, which is killed after so many acknowledgements."""
-    command = [sys.executable, str(repository_root / "tests/s3/uploader.py"), str(folder)]
-    lines: list[str] = []
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=repository_root) as process:
-        for line in process.stdout:
-            lines.append(line)
-            after -= line.startswith("done ")
-            if after == 0:
-                process.kill()
-        process.wait()
-    return [line for line in lines if line.endswith("\n")]
 
 
 async def test_kill_9(tmp_path, test_rounds, repository_root):
@@ -39,7 +20,8 @@ async def test_kill_9(tmp_path, test_rounds, repository_root):
     acknowledged: dict[str, str] = {}
     begun: dict[str, set[str]] = {}
     for number in range(test_rounds):
-        for line in kill_in_the_middle(tmp_path / "store", repository_root, 20 + 37 * number):
+        script = repository_root / "tests/s3/uploader.py"
+        for line in killed(script, tmp_path / "store", after=20 + 37 * number):
             word, key, digest = line.split()
             if word == "begin":
                 begun.setdefault(key, set()).add(digest)
