@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 class Urgent:
-    """A context for a thread that is at such work."""
+    """A context for a thread that is at such work, but does not wait for a disk or for others meanwhile. Not to be
+    entered twice.
+    """
 
     def __init__(self) -> None:
         self._threads: set[int] = set()

@@ -95,7 +95,7 @@ async def collect_garbage(
     lease = _Lease(lake, repo)
     await lease.take()
     report = Report(descending_id(lake.clock()), repo.name, options.dry_run, lake.now)
-    mark = Mark(lake, repo, started=report.started, held=options.held)
+    mark = Mark(lake, repo, started=report.started, held=options.held, keep=lease.keep)
     try:
         await mark.run(sharing)
         report.commits_kept = mark.commits
@@ -163,10 +163,16 @@ class _Lease:
         self._lake = lake
         self._name = f"gc:{repository.id}"
         self.owner = uuid.uuid4().hex
+        self._taken = 0
+
+    async def keep(self) -> None:
+        """As `take`, when it is time to."""
+        if self._lake.now >= self._taken + _LEASE // 4:
+            await self.take()
 
     async def take(self) -> None:
         """Take it, or keep it. Raises CollectionRefused when another run has it."""
-        now = self._lake.now
+        self._taken = now = self._lake.now
         await self._lake.db.apply(leases.claim(self._name, self.owner, now=now, until=now + _LEASE))
         held = await leases.holder(self._lake.db, self._name, now=now)
         if held is None or held[0] != self.owner:

@@ -28,7 +28,7 @@ from lakehouse.versioning.objects.addresses import INTERNAL
 from lakehouse.versioning.work.sweeping import KEPT
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Sequence
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
     from lakehouse.core.ids import CommitId
     from lakehouse.core.records import Repository
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from lakehouse.versioning.lake import Lake
 
 NODES = INTERNAL + "nodes/"
+PATIENT = KEPT // 6
+"""Seconds after which reading what is staged no longer waits for others: it has to end in time."""
 
 
 class _Address(msgspec.Struct, array_like=True, gc=False):
@@ -49,13 +51,19 @@ _addresses = msgspec.msgpack.Decoder(list[_Address])
 
 
 class Mark:
-    """One mark of a repository, with the repositories that share its namespace. Close it when it was used."""
+    """One mark of a repository, with the repositories that share its namespace. Close it when it was used.
 
-    def __init__(self, lake: Lake, repository: Repository, *, started: int, held: int) -> None:
+    `keep` is awaited now and then: it says that the run is still there.
+    """
+
+    def __init__(
+        self, lake: Lake, repository: Repository, *, started: int, held: int, keep: Callable[[], Awaitable[None]]
+    ) -> None:
         self._lake = lake
         self._repository = repository
         self.started = started
         self._held = held
+        self._still_there = keep
         self.live = SortedSet(held=held)
         """Keys that are needed."""
         self.dropped: list[CommitId] = []
@@ -84,7 +92,9 @@ class Mark:
         async for page in collection.held_refs(self._lake.db, repository.id):
             tokens.update(token for ref in page for token in ref.tokens)
         for token in tokens:
-            async for rows in self._lake.pace.spread(staging.scan(self._lake.db, token)):
+            scanned = staging.scan(self._lake.db, token)
+            async for rows in self._lake.pace.spread(scanned, wanted=lambda: self._lake.now - self.started > PATIENT):
+                await self._still_there()
                 await offload(2 * PAGE, self._note_rows, rows)
         if self._lake.now - self.started > KEPT // 2:
             raise CollectionRefused(
@@ -147,6 +157,7 @@ class Mark:
 
     async def _read(self, store: NodeStore, ids: list[str], levels: Levels, *, objects: bool) -> None:
         async for part in self._lake.pace.spread(_parts(ids)):
+            await self._still_there()
             nodes = await store.read_many(part)
             self._keep(part)
             await offload(2 * PAGE * len(nodes), self._note, nodes, levels, objects=objects)

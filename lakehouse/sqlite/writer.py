@@ -161,7 +161,7 @@ class Writer:
             while (first := self._line.first()) is not None:
                 batch = [first]
                 began = time.monotonic()
-                with self._turnstile, nullcontext() if first.bulk else urgent:
+                with self._turnstile:
                     self._transact(batch)
                 ended = time.monotonic()
                 if first.bulk:
@@ -181,8 +181,9 @@ class Writer:
     def _transact(self, batch: list[_Request]) -> None:
         """Run the one request in `batch`, and what else waits, as one transaction."""
         try:
-            self._connection.execute("begin immediate")
-            self._fill(batch)
+            with nullcontext() if batch[0].bulk else urgent:
+                self._connection.execute("begin immediate")
+                self._fill(batch)
             self._connection.execute("commit")
         except _Unprotected:
             self._again(batch)

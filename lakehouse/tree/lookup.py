@@ -70,6 +70,26 @@ def _below(node: Node, keys: list[bytes], start: int, end: int) -> list[tuple[st
     return shares
 
 
+async def leaves_touched(store: NodeStore, root: MetaRangeId, keys: list[bytes]) -> int:
+    """How many leaves hold ascending `keys`, or would. Reads inner nodes only, but for a root that is a leaf."""
+    return await run(store, _touched(root, keys), items=len(keys))
+
+
+def _touched(root: MetaRangeId, keys: list[bytes]) -> Plan[int]:
+    if not keys or not root:
+        return len(keys[:1])
+    nodes = yield [root]
+    level, behind = nodes[root].level, keys[-1] > nodes[root].last
+    todo = [(str(root), 0, len(keys))]
+    while level and todo:
+        todo = [share for node_id, start, end in todo for share in _below(nodes[node_id], keys, start, end)]
+        level -= 1
+        if level and todo:
+            nodes = yield [node_id for node_id, _, _ in todo]
+        breathe()
+    return len(todo) + behind
+
+
 async def scan(
     store: NodeStore, root: MetaRangeId, *, start: bytes = b"", prefix: bytes = b"", limit: int
 ) -> tuple[list[bytes], list[bytes]]:

@@ -5,8 +5,8 @@ A key that both sides changed in the same way keeps the entry of ours; one that 
 The source's changes can be kept and merged again into another head, when a race was lost.
 
 The merged tree is the same whichever side it is made from: theirs is changed where ours is to stay, or ours where
-theirs wins. It is made from the side that has less to change, so a merge costs what the differences of the source take
-to compare, and writes what the other changes of the smaller side touch: nothing at all where only the source changed.
+theirs wins. It is made from the side that has fewer leaves to change, so a merge costs what the differences of the
+source take to compare, and stores what the smaller side touches: nothing at all where only the source changed.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from lakehouse.format.changed_paths import PathsFilter
 from lakehouse.format.entry import TOMBSTONE, same_identity
 from lakehouse.tree.apply import Change, apply
 from lakehouse.tree.diff import Difference, diff
-from lakehouse.tree.lookup import lookup_many
+from lakehouse.tree.lookup import leaves_touched, lookup_many
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, AsyncIterator, Callable
@@ -41,9 +41,9 @@ MAX_CONFLICTS = 1000
 _COST = 4
 """Entries that are compared in the time in which one is chosen."""
 _AHEAD = 10_000
-"""Changes of the source that are looked at before it is decided which side is changed."""
+"""Changes of either side that are looked at before it is decided which one is changed."""
 _SMALLER = 2
-"""Ours has less to change when it has this many times fewer changes: finding them costs a tenth of making them."""
+"""Theirs has less to change when so many times fewer leaves are touched there: it has to be found out by reading."""
 
 
 class Side(Enum):
@@ -99,7 +99,7 @@ def source_changes(store: NodeStore, base: MetaRangeId, theirs: MetaRangeId) -> 
 
 async def merge_changes(
     store: NodeStore,
-    changes: AsyncIterator[list[Difference]],
+    changes: AsyncGenerator[list[Difference], None],
     trees: Trees,
     *,
     prefer: Side | None = None,
@@ -108,48 +108,81 @@ async def merge_changes(
 ) -> Merged:
     """Merge what `source_changes` found, base on the left and source on the right: what a lost race repeats.
 
-    A conflict goes as `settle` says, and where it says nothing, or is not given, to the side that is preferred.
+    A conflict goes as `settle` says, and where it says nothing, or is not given, to the side that is preferred. Closes
+    `changes`.
     """
     chosen = _Chosen(prefer, settle, same)
-    ahead, number = await _look_ahead(changes, 0 if trees.base == trees.ours else _AHEAD)
-    own = await _own_changes(store, trees, number // _SMALLER)
-    if own is None:
-        made = chosen.for_ours(_chain(ahead, changes), store, trees.ours)
-        root = (await apply(store, trees.ours, made, same=same)).root
-    else:
-        made = chosen.for_theirs(_chain(ahead, changes), own)
-        root = (await apply(store, trees.theirs, made, same=eq)).root
+    async with aclosing(changes):
+        ahead = await _look_ahead(changes)
+        own = await _own_changes(store, trees, ahead, same)
+        async with aclosing(_chain(ahead, changes)) as pages:
+            if own is None:
+                made = chosen.for_ours(pages, store, trees.ours)
+                root = (await apply(store, trees.ours, made, same=same)).root
+            else:
+                made = chosen.for_theirs(pages, own)
+                root = (await apply(store, trees.theirs, made, same=eq)).root
     return chosen.outcome(root if chosen.changed else trees.ours)
 
 
-async def _look_ahead(changes: AsyncIterator[list[Difference]], most: int) -> tuple[list[list[Difference]], int]:
-    """The first pages, of up to about so many changes, and how many there are."""
+async def _look_ahead(changes: AsyncGenerator[list[Difference], None]) -> list[list[Difference]]:
+    """The first pages, of about so many changes."""
     pages: list[list[Difference]] = []
     number = 0
-    while number < most and (page := await anext(changes, None)) is not None:
+    while number < _AHEAD and (page := await anext(changes, None)) is not None:
         pages.append(page)
         number += len(page)
-    return pages, number
+    return pages
 
 
-async def _own_changes(store: NodeStore, trees: Trees, most: int) -> deque[Change] | None:
-    """What ours has otherwise than the base, in order; None when that is more than `most`."""
+async def _own_changes(
+    store: NodeStore, trees: Trees, ahead: list[list[Difference]], same: Same
+) -> deque[Change] | None:
+    """What ours has otherwise than the base, in order, if the merged tree is to be made from theirs; else None.
+
+    Theirs has to be changed where ours is to stay: in what ours changed, and where the source only stored the same
+    object again.
+    """
+    number = sum(map(len, ahead))
+    brought, again = await offload(_COST * number, _split, ahead, same)
     found: deque[Change] = deque()
-    if trees.base == trees.ours:
+    if trees.base == trees.ours and not again:
         return found
-    if not most:
+    most = await leaves_touched(store, trees.base, brought) // _SMALLER
+    most -= await leaves_touched(store, trees.base, again)
+    if trees.base == trees.ours:
+        return found if most >= 0 else None
+    if most <= 0:
         return None
     async with aclosing(diff(store, trees.base, trees.ours, same=eq)) as pages:
         async for page in pages:
-            if len(found) + len(page) > most:
+            most -= await leaves_touched(store, trees.base, [change.key for change in page])
+            if most < 0 or len(found) + len(page) > _AHEAD:
                 return None
             found.extend([(change.key, change.right or TOMBSTONE) for change in page])
     return found
 
 
+def _split(pages: list[list[Difference]], same: Same) -> tuple[list[bytes], list[bytes]]:
+    """Keys of changes, and of objects that were only stored again."""
+    brought: list[bytes] = []
+    again: list[bytes] = []
+    for page in pages:
+        for change in page:
+            (again if _equal(change.left, change.right, same) else brought).append(change.key)
+        breathe()
+    return brought, again
+
+
+def _equal(left: bytes | None, right: bytes | None, same: Same) -> bool:
+    if left is None or right is None:
+        return left is right
+    return left == right or same(left, right)
+
+
 async def _chain(
     first: list[list[Difference]], rest: AsyncIterator[list[Difference]]
-) -> AsyncIterator[list[Difference]]:
+) -> AsyncGenerator[list[Difference], None]:
     for page in first:
         yield page
     async for page in rest:
@@ -194,7 +227,7 @@ class _Chosen:
     ) -> AsyncIterator[list[Change]]:
         """What is to be changed in theirs, given what ours has otherwise than the base."""
         async for page in changes:
-            kept = await offload(_COST * len(page), self._kept, page, own)
+            kept = await offload(_COST * len(page) + len(own), self._kept, page, own)
             if self._hopeless:
                 return
             for at in range(0, 0 if self._unsettled else len(kept), PAGE):
@@ -242,16 +275,16 @@ class _Chosen:
 
     def _made(self, change: Difference, ours: bytes | None) -> bytes | None:
         """What is written at the key; None when ours stays as it is."""
-        if self._equal(change.left, change.right):
+        if _equal(change.left, change.right, self._same):
             return None
         self._any = True
         wanted = change.right
         if ours != change.left:
-            if self._equal(ours, wanted):
+            if _equal(ours, wanted, self._same):
                 return None
-            if not self._equal(ours, change.left):
+            if not _equal(ours, change.left, self._same):
                 wanted = self._settled(change, ours)
-                if self._equal(ours, wanted):
+                if _equal(ours, wanted, self._same):
                     return None
         self._added += ours is None
         self._removed += wanted is None
@@ -268,8 +301,3 @@ class _Chosen:
         if side is Side.BASE:
             return change.left
         return None if side is Side.NEITHER else ours
-
-    def _equal(self, left: bytes | None, right: bytes | None) -> bool:
-        if left is None or right is None:
-            return left is right
-        return left == right or self._same(left, right)

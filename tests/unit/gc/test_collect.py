@@ -18,7 +18,9 @@ from lakehouse.core.errors import (
     SettingNotFound,
 )
 from lakehouse.core.paths import parse_path
+from lakehouse.gc import mark as marks
 from lakehouse.gc.collect import GRACE, MARGIN, Options, collect_garbage, forget_candidates, reports
+from lakehouse.gc.mark import Mark
 from lakehouse.gc.rules import DAY, RetentionRules, get_rules, set_rules
 from lakehouse.meta import leases, repositories
 from lakehouse.versioning import resolve
@@ -341,6 +343,30 @@ async def test_one_run_at_a_time(lake, repo) -> None:
     await lake.db.apply(leases.claim(f"gc:{record.id}", "other", now=lake.now, until=lake.now + 60))
     with pytest.raises(CollectionRefused, match="another run"):
         await collect(lake, repo)
+
+
+async def test_a_run_that_takes_long_is_still_the_only_one(lake, repo, clock, monkeypatch) -> None:
+    for number in range(6):
+        await upload(lake, repo, f"o{number}")
+        await commit_all(lake, repo, "main")
+    record = await resolve.repository(lake, repo)
+    note, run, holders = Mark._note, Mark.run, []
+
+    def takes_a_minute(self, *args, **options):
+        clock.now += 60
+        note(self, *args, **options)
+
+    async def then_asks(self, sharing):
+        await run(self, sharing)
+        holders.append(await leases.holder(lake.db, f"gc:{record.id}", now=lake.now))
+
+    monkeypatch.setattr(Mark, "_note", takes_a_minute)
+    monkeypatch.setattr(Mark, "run", then_asks)
+    monkeypatch.setattr(marks, "TOGETHER", 1)
+    began = clock.now
+    await collect(lake, repo)
+    assert clock.now > began + 300
+    assert None not in holders
 
 
 async def test_a_damaged_tree_stops_the_run(lake, repo, clock) -> None:

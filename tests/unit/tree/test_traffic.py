@@ -14,7 +14,7 @@ from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.apply import apply
 from lakehouse.tree.cache import NodeCache
 from lakehouse.tree.diff import diff, differs
-from lakehouse.tree.lookup import lookup, lookup_many, scan
+from lakehouse.tree.lookup import leaves_touched, lookup, lookup_many, scan
 from lakehouse.tree.merge import MAX_CONFLICTS, Side, Trees, merge, merge_changes, source_changes
 from lakehouse.tree.rollup import roll_up
 from lakehouse.tree.stats import Count, count
@@ -292,6 +292,44 @@ async def test_a_large_source_is_merged_at_the_price_of_what_the_destination_cha
     assert merged.root == await planted(small_store(), {key: value for key, value in wanted.items() if value})
     assert merged.conflicts == [keys_of(NUMBER)[7]]
     assert len(objects.written) <= 3 * depth
+
+
+async def test_a_source_that_changed_one_place_is_merged_there_however_many_its_changes(store, objects, items):
+    """Fewer changes of ours may be in more leaves."""
+    base = await planted(store, items)
+    depth = await depth_of(store, base)
+    ours = (await apply(store, base, paged({key: entry(50) for key in keys_of(NUMBER)[::100]}))).root
+    added = {keys_of(NUMBER)[50] + b"/%02d" % at: entry(51) for at in range(70)}
+    theirs = (await apply(store, base, paged(added))).root
+    wrote = len(set(await nodes_of(store, theirs)) - set(await nodes_of(store, base)))
+    forget(objects)
+    assert (await merge(store, Trees(base, ours, theirs))).added == 70
+    assert len(objects.written) <= wrote + depth
+
+
+async def test_a_source_that_stored_everything_again_is_not_written_back(store, objects, items):
+    base = await planted(store, items)
+    again = {key: entry(at % 9, address="again") for at, key in enumerate(items)}
+    theirs = await planted(store, again | {b"new": entry(1)})
+    for mine in ({}, {keys_of(NUMBER)[7]: entry(60)}):
+        ours = (await apply(store, base, paged(mine))).root
+        forget(objects)
+        merged = await merge(store, Trees(base, ours, theirs))
+        assert merged.root == await planted(small_store(), items | mine | {b"new": entry(1)})
+        assert merged.changed == 1
+        assert len(objects.written) <= 2 * await depth_of(store, base)
+
+
+@pytest.mark.parametrize("number", [0, 1, 40, NUMBER])
+async def test_leaves_that_keys_touch_are_counted_unread(store, objects, items, number):
+    keys = keys_of(number)
+    root = await planted(store, {key: entry(1) for key in keys})
+    leaves = [node for node in (await nodes_of(store, root) if root else {}).values() if not node.level]
+    forget(objects)
+    assert await leaves_touched(store, root, keys) == len(leaves)
+    assert await leaves_touched(store, root, []) == 0
+    assert await leaves_touched(store, root, [b"zz"]) in (1, 2)
+    assert len(objects.read) <= 3 * max(1, len(leaves) // 3)
 
 
 async def test_a_merge_without_changes_of_the_source_says_so(store, items):
