@@ -21,6 +21,9 @@ Same: TypeAlias = Callable[[bytes, bytes], bool]
 Entries: TypeAlias = tuple[list[bytes], list[bytes]]
 """Keys and values."""
 
+_FEW = 4
+"""Positions at which values differ that are looked for one by one."""
+
 
 class Difference(msgspec.Struct, frozen=True, gc=False):
     """A key whose packed entries differ; None where there is none. There may be hundreds of thousands in memory, which
@@ -35,6 +38,8 @@ class Difference(msgspec.Struct, frozen=True, gc=False):
 def differences(left: Entries, right: Entries, same: Same) -> list[Difference]:
     """The differences in order of key. Entries that are the `same` are none."""
     (left_keys, left_values), (right_keys, right_values) = left, right
+    if left_keys == right_keys:
+        return _changed(left_keys, left_values, right_values, same)
     found: list[Difference] = []
     i = j = breath = 0
     while i < len(left_keys) and j < len(right_keys):
@@ -43,13 +48,8 @@ def differences(left: Entries, right: Entries, same: Same) -> list[Difference]:
             breathe()
         run = _equal_run(left_keys[i:], right_keys[j:])
         if run:
-            olds, news = left_values[i : i + run], right_values[j : j + run]
-            if olds != news:
-                found += [
-                    Difference(left_keys[i + at], olds[at], news[at])
-                    for at in compress(count(), map(ne, olds, news))
-                    if not same(olds[at], news[at])
-                ]
+            here = slice(i, i + run)
+            found += _changed(left_keys[here], left_values[here], right_values[j : j + run], same)
             i += run
             j += run
         elif left_keys[i] < right_keys[j]:
@@ -62,6 +62,25 @@ def differences(left: Entries, right: Entries, same: Same) -> list[Difference]:
             j = end
     found += map(Difference, left_keys[i:], left_values[i:], repeat(None))
     found += map(Difference, right_keys[j:], repeat(None), right_values[j:])
+    return found
+
+
+def _changed(keys: list[bytes], olds: list[bytes], news: list[bytes], same: Same) -> list[Difference]:
+    """The differences of entries with these keys."""
+    return [Difference(keys[at], olds[at], news[at]) for at in _unequal(olds, news) if not same(olds[at], news[at])]
+
+
+def _unequal(olds: list[bytes], news: list[bytes]) -> list[int]:
+    """At which positions values differ. Mostly at one: to compare the rest takes a third of looking for more there."""
+    found: list[int] = []
+    start = 0
+    while olds != news and len(found) < _FEW:
+        at = next(compress(count(), map(ne, olds, news)))
+        found.append(start + at)
+        start += at + 1
+        olds, news = olds[at + 1 :], news[at + 1 :]
+    if len(found) == _FEW:
+        found += compress(count(start), map(ne, olds, news))
     return found
 
 
