@@ -48,8 +48,9 @@ def differences(left: Entries, right: Entries, same: Same) -> list[Difference]:
             breathe()
         run = _equal_run(left_keys[i:], right_keys[j:])
         if run:
-            here = slice(i, i + run)
-            found += _changed(left_keys[here], left_values[here], right_values[j : j + run], same)
+            olds, news = left_values[i : i + run], right_values[j : j + run]
+            if olds != news:
+                found += _changed(left_keys[i : i + run], olds, news, same)
             i += run
             j += run
         elif left_keys[i] < right_keys[j]:
