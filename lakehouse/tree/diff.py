@@ -21,7 +21,7 @@ from lakehouse.core.paths import after_prefix, successor
 from lakehouse.format.child import unpack_children
 from lakehouse.format.entry import same_identity
 from lakehouse.tree.entries import Difference, Same, differences
-from lakehouse.tree.plan import with_undecoded
+from lakehouse.tree.plan import run, with_undecoded
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from lakehouse.core.ids import MetaRangeId
     from lakehouse.format.block import Block, Pairs
     from lakehouse.format.node import Node
-    from lakehouse.tree.plan import Nodes
+    from lakehouse.tree.plan import Nodes, Plan
     from lakehouse.tree.store import NodeStore
 
-__all__ = ["Difference", "diff", "differs"]
+__all__ = ["Difference", "diff", "differs", "leaves_apart"]
 
 _FIRST_WINDOW = 2
 _WINDOW = 16
@@ -115,6 +115,33 @@ async def differs(store: NodeStore, left: MetaRangeId, right: MetaRangeId, *, sa
     async for _ in pages:
         return True
     return False
+
+
+async def leaves_apart(store: NodeStore, left: MetaRangeId, right: MetaRangeId, *, most: int) -> int:
+    """How many leaves the trees do not share, of the one that has more of these; some number above `most` when they are
+    more than that. Reads inner nodes only, and no more than that many of a level. Raises as `diff`.
+    """
+    return await run(store, _apart(left, right, most)) if left != right else 0
+
+
+def _apart(left: MetaRangeId, right: MetaRangeId, most: int) -> Plan[int]:
+    nodes = yield [root for root in (left, right) if root]
+    sides = [[_whole(root, nodes[root])] if root else [] for root in (left, right)]
+    levels = [nodes[root].level if root else 0 for root in (left, right)]
+    if abs(levels[0] - levels[1]) > 1:
+        return most + 1  # one is hundreds of times as large
+    while True:
+        if levels[0] == levels[1]:
+            sides = list(_distinct(sides[0], sides[1], _Bounds(b"", None)))
+            apart = max(map(len, sides))
+            if not levels[0] or apart > most:
+                return apart
+        higher = [side for side in (0, 1) if levels[side] == max(levels)]
+        nodes = yield [part.id.hex() for side in higher for part in sides[side]]
+        for side in higher:
+            sides[side] = _children(sides[side], nodes)
+            levels[side] -= 1
+        breathe()
 
 
 def _unlike(nodes: Nodes | None) -> int:

@@ -24,7 +24,7 @@ from lakehouse.core.offload import PAGE, breathe, offload
 from lakehouse.format.changed_paths import PathsFilter
 from lakehouse.format.entry import TOMBSTONE, same_identity
 from lakehouse.tree.apply import Change, apply
-from lakehouse.tree.diff import Difference, diff
+from lakehouse.tree.diff import Difference, diff, leaves_apart
 from lakehouse.tree.lookup import leaves_touched, lookup_many
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _COST = 4
 _AHEAD = 10_000
 """Changes of either side that are looked at before it is decided which one is changed."""
 _SMALLER = 2
-"""Theirs has less to change when so many times fewer leaves are touched there: it has to be found out by reading."""
+"""Theirs has less to change when so many times fewer leaves are touched there: what ours changed has to be read."""
 
 
 class Side(Enum):
@@ -152,12 +152,11 @@ async def _own_changes(
     most -= await leaves_touched(store, trees.base, again)
     if trees.base == trees.ours:
         return found if most >= 0 else None
-    if most <= 0:
+    if most <= 0 or await leaves_apart(store, trees.base, trees.ours, most=most) > most:
         return None
     async with aclosing(diff(store, trees.base, trees.ours, same=eq)) as pages:
         async for page in pages:
-            most -= await leaves_touched(store, trees.base, [change.key for change in page])
-            if most < 0 or len(found) + len(page) > _AHEAD:
+            if len(found) + len(page) > _AHEAD:
                 return None
             found.extend([(change.key, change.right or TOMBSTONE) for change in page])
     return found

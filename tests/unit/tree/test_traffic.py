@@ -13,7 +13,7 @@ from lakehouse.format.entry import TOMBSTONE
 from lakehouse.objects.memory import MemoryStore
 from lakehouse.tree.apply import apply
 from lakehouse.tree.cache import NodeCache
-from lakehouse.tree.diff import diff, differs
+from lakehouse.tree.diff import diff, differs, leaves_apart
 from lakehouse.tree.lookup import leaves_touched, lookup, lookup_many, scan
 from lakehouse.tree.merge import MAX_CONFLICTS, Side, Trees, merge, merge_changes, source_changes
 from lakehouse.tree.rollup import roll_up
@@ -234,8 +234,8 @@ async def nodes_of(store, root):
     return found
 
 
-async def test_a_merge_reads_no_subtree_that_none_changed_and_few_that_only_ours_did(store, objects, items):
-    """Those few tell that ours changed more than theirs."""
+async def test_a_merge_reads_no_leaf_that_only_ours_changed_or_none(store, objects, items):
+    """And of inner nodes as many as tell that ours changed more than theirs."""
     keys = keys_of(NUMBER)
     base = await planted(store, items)
     ours = (await apply(store, base, paged({key: entry(50) for key in keys[:1000]}))).root
@@ -249,7 +249,7 @@ async def test_a_merge_reads_no_subtree_that_none_changed_and_few_that_only_ours
         far = [node_id for node_id, node in tree.items() if not node.level and not near[0] < node.keys[-1] < near[1]]
         assert len(far) > 400, name
         last = max(far, key=lambda node_id: tree[node_id].keys[-1])
-        assert len(read & set(far) - {last}) < 25  # the last may end with the data: it is cut again
+        assert read & set(far) <= {last}  # which may end with the data, and so has to be cut again
         whole = [
             node_id
             for node_id, node in tree.items()
@@ -318,6 +318,25 @@ async def test_a_source_that_stored_everything_again_is_not_written_back(store, 
         assert merged.root == await planted(small_store(), items | mine | {b"new": entry(1)})
         assert merged.changed == 1
         assert len(objects.written) <= 2 * await depth_of(store, base)
+
+
+async def test_leaves_that_are_not_shared_are_counted_unread(store, objects, items):
+    base = await planted(store, items)
+    shared = {node_id for node_id, node in (await nodes_of(store, base)).items() if not node.level}
+    for mine in ({}, {keys_of(NUMBER)[7]: entry(60)}, dict.fromkeys(keys_of(NUMBER)[::40], entry(60))):
+        ours = (await apply(store, base, paged(mine))).root
+        own = {node_id for node_id, node in (await nodes_of(store, ours)).items() if not node.level}
+        forget(objects)
+        apart = max(len(own - shared), len(shared - own))
+        assert await leaves_apart(store, base, ours, most=NUMBER) == apart
+        assert not {key.rpartition("/")[2] for key in objects.read} & (own | shared)
+        if apart > 2:
+            assert await leaves_apart(store, base, ours, most=2) > 2
+    few = await planted(store, {b"k0003": entry(3)})
+    forget(objects)
+    assert await leaves_apart(store, base, few, most=NUMBER) > NUMBER
+    assert len(objects.read) <= 2
+    assert await leaves_apart(store, EMPTY_TREE, few, most=NUMBER) == 1
 
 
 @pytest.mark.parametrize("number", [0, 1, 40, NUMBER])
