@@ -103,7 +103,10 @@ async def measured(folder: Path, number: int, values: list[bytes]) -> dict[str, 
         ours = (await apply(warm, root, changes({one() + b"+": entry(1) for _ in range(500)}))).root
         theirs = (await apply(warm, root, changes({one() + b"-": entry(2) for _ in range(200)}))).root
         rows[f"diff of 500, {place}"] = str(await Cost().of(lambda: count_of(diff(warm, root, ours))))  # noqa: B023
-        rows[f"merge of 200, {place}"] = str(await Cost().of(lambda: merge(warm, Trees(root, ours, theirs))))  # noqa: B023
+        few = (await apply(warm, root, changes({one() + b"+": entry(1) for _ in range(20)}))).root
+        for name, there in (("", root), (" into 20 others", few), (" into 500 others", ours)):
+            trees = Trees(root, there, theirs)
+            rows[f"merge of 200{name}, {place}"] = str(await Cost().of(lambda: merge(warm, trees)))  # noqa: B023
     rows["most memory so far, MiB"] = f"{memory():.0f}"
     await objects.close()
     return rows
